@@ -1,0 +1,103 @@
+//! The check of one text: prefilter, parse, model, rules, suppressions, selection.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use crate::Settings;
+use crate::diagnostic::Diagnostic;
+use crate::model::{File, Parsed};
+use crate::prefilter;
+use crate::registry::Rule;
+use crate::report::Report;
+use crate::source::SourceFile;
+use crate::suppress::Suppressions;
+
+/// What came of a check.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Sorted by place, then by code.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The rules that panicked: bugs of the linter.
+    pub panics: Vec<RulePanic>,
+    /// How many findings a comment suppressed.
+    pub suppressed: usize,
+    /// False where the prefilter skipped the file.
+    pub parsed: bool,
+}
+
+/// A rule that panicked on a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulePanic {
+    /// `None` where the model, not a rule, failed.
+    pub rule: Option<Rule>,
+    pub message: String,
+}
+
+/// Checks a text.
+///
+/// A panic of a rule is caught and returned; the other rules go on.
+#[must_use]
+pub fn check(source: &SourceFile, settings: &Settings) -> Checked {
+    if settings.prefilter && !prefilter::wanted(source.text(), settings.rules) {
+        return Checked::default();
+    }
+    let mut checked = Checked {
+        parsed: true,
+        ..Checked::default()
+    };
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+        run(source, settings, &mut checked);
+    }));
+    if let Err(payload) = outcome {
+        checked.panics.push(RulePanic {
+            rule: None,
+            message: panic_message(payload.as_ref()),
+        });
+    }
+    checked
+}
+
+fn run(source: &SourceFile, settings: &Settings, checked: &mut Checked) {
+    let parsed = Parsed::new(source);
+    let file = File::new(source, &parsed, settings);
+    let mut found = Vec::new();
+    for rule in settings.rules.iter() {
+        let mut report = Report::new(rule);
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+            (rule.info().check)(&file, &mut report);
+        }));
+        match outcome {
+            Ok(()) => found.append(&mut report.diagnostics),
+            Err(payload) => checked.panics.push(RulePanic {
+                rule: Some(rule),
+                message: panic_message(payload.as_ref()),
+            }),
+        }
+    }
+    if settings.respect_suppressions {
+        let mut suppressions = Suppressions::of(&file);
+        let before = found.len();
+        found.retain(|diagnostic| !suppressions.matches(&file, diagnostic));
+        checked.suppressed = before - found.len();
+        found.append(&mut suppressions.unused(&file, settings.rules));
+    }
+    for diagnostic in &mut found {
+        if let Some((_, severity)) = settings
+            .severities
+            .iter()
+            .find(|(rule, _)| *rule == diagnostic.rule)
+        {
+            diagnostic.severity = *severity;
+        }
+    }
+    found.retain(|diagnostic| diagnostic.severity >= settings.min_severity);
+    found.sort_by_key(|d| (d.range.start(), d.rule, d.range.end()));
+    checked.diagnostics = found;
+}
+
+fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,53 @@
+//! The linter without I/O: text in, diagnostics and edits out.
+//!
+//! [`check`] is the whole of it: prefilter, parse, model, rules, suppressions, selection.
+//! A rule is one file in `rules/` beside this one and one page in the repository's `rules/`;
+//! it asks the [`model`] and never walks the syntax tree itself.
+
+pub mod diagnostic;
+pub mod model;
+pub mod registry;
+pub mod report;
+pub mod source;
+
+mod check;
+mod prefilter;
+mod rules;
+pub mod suppress;
+
+pub use check::{Checked, RulePanic, check};
+pub use diagnostic::{Applicability, Diagnostic, Edit, Fix, Label, Severity};
+pub use registry::{Rule, RuleInfo, RuleSet};
+pub use source::{Location, SourceFile, SourceKind};
+
+/// What to look for.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub rules: RuleSet,
+    /// Findings below are dropped, after suppressions were matched.
+    pub min_severity: Severity,
+    /// The severity of every finding of a rule, where the user wants another than the rule's own.
+    pub severities: Vec<(Rule, Severity)>,
+    /// The oldest Python that the code runs on, as (major, minor).
+    pub target_version: (u8, u8),
+    /// The code runs on asyncbis, whatever it imports.
+    pub target_asyncbis: bool,
+    /// Whether files are skipped that can't contain a finding. Off only in tests.
+    pub prefilter: bool,
+    /// Whether `noqa` comments count.
+    pub respect_suppressions: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            rules: RuleSet::all(),
+            min_severity: Severity::Warning,
+            severities: Vec::new(),
+            target_version: (3, 11),
+            target_asyncbis: false,
+            prefilter: true,
+            respect_suppressions: true,
+        }
+    }
+}
