@@ -11,6 +11,7 @@ pub mod report;
 pub mod source;
 
 mod check;
+pub mod fix;
 mod prefilter;
 mod rules;
 pub mod suppress;

@@ -1,10 +1,37 @@
 //! The questions that a rule may ask about a file.
+//!
+//! [`File`] owns the tables and answers; each submodule adds the questions of one subject:
+//! - `tree`: statements, expressions, functions, classes, their parents;
+//! - `names`: what a name resolves to;
+//! - `kinds`: what an expression is (a task, a lock, ..);
+//! - `callgraph`: which function of the file a call reaches;
+//! - `suspend`: where a function may suspend, and what shields it;
+//! - `flow`: where control and a cancellation go;
+//! - `handlers`: who catches a cancellation, what runs while it passes.
+//!
+//! Everything beyond the tables is computed when it is first asked for, and kept.
 
-use ruff_python_ast::ModModule;
+pub mod callgraph;
+pub mod flow;
+pub mod handlers;
+pub mod kinds;
+pub mod names;
+pub mod suspend;
+pub mod tree;
+
+use std::cell::{OnceCell, RefCell};
+
+use ruff_python_ast::token::Tokens;
+use ruff_python_ast::{ModModule, Stmt};
 use ruff_python_parser::{ParseError, parse_unchecked_source};
+use rustc_hash::FxHashMap;
 
 use crate::Settings;
 use crate::source::SourceFile;
+use flow::Flow;
+use handlers::{Catcher, Cleanup};
+use suspend::Suspensions;
+use tree::{FunctionId, Tree};
 
 /// The syntax tree of a text; the model borrows from it.
 pub struct Parsed(ruff_python_parser::Parsed<ModModule>);
@@ -22,18 +49,41 @@ impl Parsed {
 /// A file, ready to be asked.
 pub struct File<'a> {
     pub source: &'a SourceFile,
-    pub parsed: &'a Parsed,
     pub settings: &'a Settings,
+    pub tree: Tree<'a>,
+    parsed: &'a Parsed,
+    suspensions: OnceCell<Suspensions<'a>>,
+    flows: Vec<OnceCell<Box<Flow<'a>>>>,
+    no_return: RefCell<FxHashMap<FunctionId, bool>>,
+    /// The functions whose flow graph is being built: they may call each other.
+    flows_begun: RefCell<Vec<FunctionId>>,
+    catchers: OnceCell<Vec<Catcher<'a>>>,
+    cleanups: OnceCell<Vec<Cleanup<'a>>>,
 }
 
 impl<'a> File<'a> {
     #[must_use]
     pub fn new(source: &'a SourceFile, parsed: &'a Parsed, settings: &'a Settings) -> Self {
+        let tree = Tree::new(&parsed.0.syntax().body);
+        let functions = tree.functions.len();
         File {
             source,
-            parsed,
             settings,
+            tree,
+            parsed,
+            suspensions: OnceCell::new(),
+            flows: (0..functions).map(|_| OnceCell::new()).collect(),
+            no_return: RefCell::default(),
+            flows_begun: RefCell::default(),
+            catchers: OnceCell::new(),
+            cleanups: OnceCell::new(),
         }
+    }
+
+    /// The statements of the module.
+    #[must_use]
+    pub fn body(&self) -> &'a [Stmt] {
+        &self.parsed.0.syntax().body
     }
 
     /// What the parser could not read.
@@ -42,7 +92,7 @@ impl<'a> File<'a> {
         self.parsed.0.errors()
     }
 
-    pub(crate) fn tokens(&self) -> &'a ruff_python_ast::token::Tokens {
+    pub(crate) fn tokens(&self) -> &'a Tokens {
         self.parsed.0.tokens()
     }
 }

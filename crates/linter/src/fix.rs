@@ -1,0 +1,384 @@
+//! Building and applying fixes: edits that keep every other byte of the file.
+//!
+//! A rule asks [`File`] for edits (`wrap`, `insert_line_before`, `asyncbis`) and hands them to
+//! [`File::fix`]. Where an edit can't be made without touching what the rule doesn't understand
+//! (a statement behind another one on its line), the answer is `None` and there is no fix.
+//!
+//! Not here: writing files, and the rounds until nothing is left to fix.
+
+use ruff_python_ast::token::TokenKind;
+use ruff_python_ast::{self as ast, Stmt};
+use ruff_text_size::{Ranged, TextRange, TextSize};
+
+use crate::diagnostic::{Applicability, Edit, Fix};
+use crate::model::File;
+use crate::model::names::BindingKind;
+use crate::model::tree::ScopeId;
+
+/// A name of asyncbis as the file can write it, and the import that it still needs.
+pub struct AsyncbisName {
+    pub text: String,
+    pub import: Option<Edit>,
+}
+
+impl<'a> File<'a> {
+    /// A fix of these edits.
+    ///
+    /// One that brings a name of asyncbis (`needs_asyncbis`) is only shown where the code doesn't
+    /// target asyncbis: under plain `asyncio.run()` the name would raise.
+    #[must_use]
+    pub fn fix(
+        &self,
+        title: impl Into<String>,
+        applicability: Applicability,
+        edits: Vec<Edit>,
+        needs_asyncbis: bool,
+    ) -> Option<Fix> {
+        let mut edits = edits;
+        edits.sort_by_key(|edit| (edit.range.start(), edit.range.end()));
+        let targets = self.settings.target_asyncbis || self.imports_asyncbis();
+        let applicability = if needs_asyncbis && !targets {
+            Applicability::DisplayOnly
+        } else {
+            applicability
+        };
+        (!edits.is_empty()).then(|| Fix {
+            title: title.into(),
+            applicability,
+            edits,
+        })
+    }
+
+    /// The file's line ending: that of its first line.
+    #[must_use]
+    pub fn newline(&self) -> &'static str {
+        let text = self.source.text();
+        match text.find(['\n', '\r']) {
+            Some(at) if text[at..].starts_with("\r\n") => "\r\n",
+            Some(at) if text[at..].starts_with('\r') => "\r",
+            _ => "\n",
+        }
+    }
+
+    /// One level of the file's indentation.
+    #[must_use]
+    pub fn indent_unit(&self) -> &'a str {
+        let indent = self
+            .tokens()
+            .iter()
+            .find(|token| token.kind() == TokenKind::Indent);
+        indent.map_or("    ", |token| self.source.slice(token.range()))
+    }
+
+    /// The white space before a statement; `None` where something else stands before it on its
+    /// line.
+    #[must_use]
+    pub fn indentation(&self, stmt: &Stmt) -> Option<&'a str> {
+        let start = self.line_start(first_offset(stmt));
+        let before = &self.source.text()[TextRange::new(start, first_offset(stmt))];
+        before
+            .bytes()
+            .all(|byte| matches!(byte, b' ' | b'\t' | b'\x0c'))
+            .then_some(before)
+    }
+
+    /// Puts consecutive statements into a new block: `header` and the statements one level
+    /// deeper. Comments between and behind them go along; strings keep their text.
+    #[must_use]
+    pub fn wrap(&self, body: &[Stmt], header: &str) -> Option<Vec<Edit>> {
+        let (first, last) = (body.first()?, body.last()?);
+        let indentation = self.indentation(first)?;
+        for stmt in body {
+            self.indentation(stmt)?;
+        }
+        if !self.ends_its_line(last.end()) {
+            return None;
+        }
+        let start = self.line_start(first_offset(first));
+        let mut edits = vec![Edit::insertion(
+            start,
+            format!("{indentation}{header}{}", self.newline()),
+        )];
+        let unit = self.indent_unit();
+        for line in self.line_starts(TextRange::new(start, last.end())) {
+            if !self.is_blank_line(line) && !self.is_inside_string(line) {
+                edits.push(Edit::insertion(line, unit));
+            }
+        }
+        // The header and the first line's indentation go to the same place: one edit.
+        let first_line = edits.remove(1);
+        edits[0].content.push_str(&first_line.content);
+        Some(edits)
+    }
+
+    /// A new line before a statement, indented as it is.
+    #[must_use]
+    pub fn insert_line_before(&self, stmt: &Stmt, line: &str) -> Option<Edit> {
+        let indentation = self.indentation(stmt)?;
+        let start = self.line_start(first_offset(stmt));
+        Some(Edit::insertion(
+            start,
+            format!("{indentation}{line}{}", self.newline()),
+        ))
+    }
+
+    /// A new line after a statement, indented as it is.
+    #[must_use]
+    pub fn insert_line_after(&self, stmt: &Stmt, line: &str) -> Option<Edit> {
+        let indentation = self.indentation(stmt)?;
+        if !self.ends_its_line(stmt.end()) {
+            return None;
+        }
+        let end = self.line_end(stmt.end());
+        Some(Edit::insertion(
+            end,
+            format!("{}{indentation}{line}", self.newline()),
+        ))
+    }
+
+    /// Removes a statement with its line, comment included; a block that would be left empty
+    /// keeps a `pass`.
+    #[must_use]
+    pub fn remove_stmt(&self, stmt: &Stmt, is_only: bool) -> Option<Edit> {
+        self.indentation(stmt)?;
+        if !self.ends_its_line(stmt.end()) {
+            return None;
+        }
+        if is_only {
+            return Some(Edit::replacement(stmt.range(), "pass"));
+        }
+        let start = self.line_start(first_offset(stmt));
+        let end = self.next_line(stmt.end());
+        Some(Edit::deletion(TextRange::new(start, end)))
+    }
+
+    /// How the file can write a name of asyncbis, with the import that it needs; `None` where
+    /// `asyncbis` means something else.
+    #[must_use]
+    pub fn asyncbis(&self, name: &str) -> Option<AsyncbisName> {
+        let module = self.scope(ScopeId(0));
+        for (bound, bindings) in module.names() {
+            for binding in bindings {
+                match binding.kind {
+                    BindingKind::ImportFrom {
+                        level: 0,
+                        module: "asyncbis",
+                        name: imported,
+                    } if imported == name => {
+                        return Some(AsyncbisName {
+                            text: bound.to_owned(),
+                            import: None,
+                        });
+                    }
+                    BindingKind::Import("asyncbis") => {
+                        return Some(AsyncbisName {
+                            text: format!("{bound}.{name}"),
+                            import: None,
+                        });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if !module.bindings("asyncbis").is_empty() {
+            return None;
+        }
+        Some(AsyncbisName {
+            text: format!("asyncbis.{name}"),
+            import: Some(self.import_edit("import asyncbis")),
+        })
+    }
+
+    /// Adds an import below `import asyncio`, below the leading imports, or at the top.
+    fn import_edit(&self, import: &str) -> Edit {
+        let body = self.body();
+        let asyncio = body.iter().find(|stmt| is_import_of(stmt, "asyncio"));
+        let leading = body
+            .iter()
+            .take_while(|stmt| is_import(stmt) || is_docstring(stmt))
+            .last();
+        let newline = self.newline();
+        if let Some(stmt) = asyncio
+            .or(leading)
+            .filter(|it| self.ends_its_line(it.end()))
+        {
+            let end = self.line_end(stmt.end());
+            return Edit::insertion(end, format!("{newline}{import}"));
+        }
+        let start = body.first().map_or(self.source.text().len_size(), |stmt| {
+            self.line_start(first_offset(stmt))
+        });
+        Edit::insertion(start, format!("{import}{newline}"))
+    }
+
+    fn ends_its_line(&self, offset: TextSize) -> bool {
+        let rest = &self.source.text()[TextRange::new(offset, self.line_end(offset))];
+        let rest = rest.trim_start();
+        rest.is_empty() || rest.starts_with('#')
+    }
+
+    /// Where the line of an offset begins.
+    #[must_use]
+    pub fn line_start(&self, offset: TextSize) -> TextSize {
+        let before = &self.source.text()[..usize::from(offset)];
+        before
+            .rfind(['\n', '\r'])
+            .map_or(TextSize::new(0), |at| size(at + 1))
+    }
+
+    /// Where the line of an offset ends, before its line ending.
+    #[must_use]
+    pub fn line_end(&self, offset: TextSize) -> TextSize {
+        let rest = &self.source.text()[usize::from(offset)..];
+        offset + size(rest.find(['\n', '\r']).unwrap_or(rest.len()))
+    }
+
+    /// Where the line after that of an offset begins.
+    fn next_line(&self, offset: TextSize) -> TextSize {
+        let end = self.line_end(offset);
+        let rest = &self.source.text()[usize::from(end)..];
+        let ending = if rest.starts_with("\r\n") {
+            2
+        } else {
+            usize::from(!rest.is_empty())
+        };
+        end + size(ending)
+    }
+
+    fn line_starts(&self, range: TextRange) -> Vec<TextSize> {
+        let mut starts = vec![range.start()];
+        loop {
+            let next = self.next_line(*starts.last().expect("never empty"));
+            if next >= range.end() || next == *starts.last().expect("never empty") {
+                return starts;
+            }
+            starts.push(next);
+        }
+    }
+
+    fn is_blank_line(&self, start: TextSize) -> bool {
+        self.source.text()[TextRange::new(start, self.line_end(start))]
+            .trim()
+            .is_empty()
+    }
+
+    /// Whether a line begins inside a string, where white space is text.
+    fn is_inside_string(&self, line: TextSize) -> bool {
+        let tokens = self.tokens();
+        let from = tokens.partition_point(|token| token.end() < line);
+        tokens[from..]
+            .iter()
+            .take_while(|token| token.start() < line)
+            .any(|token| {
+                matches!(
+                    token.kind(),
+                    TokenKind::String | TokenKind::FStringMiddle | TokenKind::TStringMiddle
+                )
+            })
+    }
+}
+
+/// Where a statement begins, its decorators included.
+fn first_offset(stmt: &Stmt) -> TextSize {
+    let decorators = match stmt {
+        Stmt::FunctionDef(node) => node.decorator_list.first(),
+        Stmt::ClassDef(node) => node.decorator_list.first(),
+        _ => None,
+    };
+    decorators.map_or(stmt.start(), |decorator| {
+        decorator.start().min(stmt.start())
+    })
+}
+
+fn is_import(stmt: &Stmt) -> bool {
+    matches!(stmt, Stmt::Import(_) | Stmt::ImportFrom(_))
+}
+
+fn is_docstring(stmt: &Stmt) -> bool {
+    matches!(stmt, Stmt::Expr(node) if node.value.is_string_literal_expr())
+}
+
+fn is_import_of(stmt: &Stmt, module: &str) -> bool {
+    let is_module = |name: &ast::Identifier| {
+        name.as_str() == module || name.as_str().split('.').next() == Some(module)
+    };
+    match stmt {
+        Stmt::Import(node) => node.names.iter().any(|alias| is_module(&alias.name)),
+        Stmt::ImportFrom(node) => node.level == 0 && node.module.as_ref().is_some_and(is_module),
+        _ => false,
+    }
+}
+
+fn size(length: usize) -> TextSize {
+    TextSize::try_from(length).expect("the parser refuses texts of 4 GiB")
+}
+
+trait LenSize {
+    fn len_size(&self) -> TextSize;
+}
+
+impl LenSize for str {
+    fn len_size(&self) -> TextSize {
+        size(self.len())
+    }
+}
+
+/// A text after some fixes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed {
+    pub text: String,
+    /// Which of the fixes were applied, in the order given.
+    pub applied: Vec<bool>,
+}
+
+/// Applies fixes: each whole or not at all, the earlier place first; one that overlaps an applied
+/// one is left for another round. An import that several fixes need is added once.
+#[must_use]
+pub fn apply(text: &str, fixes: &[&Fix]) -> Fixed {
+    let mut order: Vec<usize> = (0..fixes.len()).collect();
+    order.sort_by_key(|index| {
+        fixes[*index]
+            .edits
+            .iter()
+            .map(|edit| edit.range.start())
+            .max()
+    });
+    let mut taken: Vec<&Edit> = Vec::new();
+    let mut applied = vec![false; fixes.len()];
+    for index in order {
+        let edits = &fixes[index].edits;
+        let is_shared = |edit: &&Edit| is_import_edit(edit) && taken.contains(edit);
+        let own: Vec<&Edit> = edits.iter().filter(|edit| !is_shared(edit)).collect();
+        let conflict = own
+            .iter()
+            .any(|edit| taken.iter().any(|other| conflicts(edit, other)));
+        if !conflict {
+            applied[index] = true;
+            taken.extend(own);
+        }
+    }
+    taken.sort_by_key(|edit| (edit.range.start(), edit.range.end()));
+    let mut result = String::with_capacity(text.len());
+    let mut done = TextSize::new(0);
+    for edit in taken {
+        result.push_str(&text[TextRange::new(done, edit.range.start())]);
+        result.push_str(&edit.content);
+        done = edit.range.end();
+    }
+    result.push_str(&text[usize::from(done)..]);
+    Fixed {
+        text: result,
+        applied,
+    }
+}
+
+fn is_import_edit(edit: &Edit) -> bool {
+    edit.range.is_empty() && edit.content.trim() == "import asyncbis"
+}
+
+fn conflicts(one: &Edit, other: &Edit) -> bool {
+    if one.range.is_empty() && other.range.is_empty() {
+        return one.range == other.range;
+    }
+    one.range.start() <= other.range.end() && other.range.start() <= one.range.end()
+}
