@@ -1,1 +1,76 @@
-fn main() {}
+//! The command `asyncbis-lint`: arguments, files, configuration and output around the `linter`.
+//!
+//! Invariants: only this crate reads files, the environment and the clock; an error of the user is
+//! one line on standard error and exit code 2; a panic never ends the process without a report.
+//!
+//! Not here: what is a finding (the `linter` decides).
+
+mod add_noqa;
+mod args;
+mod check;
+mod config;
+mod config_file;
+mod discover;
+mod files;
+mod globs;
+mod output;
+mod panics;
+mod read;
+mod render;
+mod rule;
+mod select;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Args, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code of a usage, I/O or internal error.
+const EXIT_ERROR: u8 = 2;
+
+fn main() -> ExitCode {
+    panics::keep_quiet();
+    let args = Args::parse();
+    match std::panic::catch_unwind(|| run(args)) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(EXIT_ERROR)
+        }
+        Err(_) => {
+            complain(&panics::report(None, None, &panics::take()));
+            ExitCode::from(EXIT_ERROR)
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Check(check) => check::run(&args.global, &check),
+        Command::Rule(rule) => rule::run(&rule),
+        Command::Config(show) => config::show(&args.global, &show),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            let name = env!("CARGO_PKG_NAME");
+            clap_complete::generate(shell, &mut Args::command(), name, &mut script);
+            output::print(&script)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Writes one message for the user to standard error.
+fn complain(message: &str) {
+    // Nobody is left to be told where standard error can't be written.
+    let _ = writeln!(io::stderr(), "error: {message}");
+}
+
+/// As [`complain`], for what does not stop the run or change its exit code.
+fn warn(message: &str) {
+    let _ = writeln!(io::stderr(), "warning: {message}");
+}

@@ -3,13 +3,16 @@
 use std::panic::{self, AssertUnwindSafe};
 
 use crate::Settings;
-use crate::diagnostic::Diagnostic;
+use ruff_text_size::TextRange;
+
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{File, Parsed};
+use crate::nesting;
 use crate::prefilter;
 use crate::registry::Rule;
 use crate::report::Report;
 use crate::source::SourceFile;
-use crate::suppress::Suppressions;
+use crate::suppress::{NoqaLines, Suppressions};
 
 /// What came of a check.
 #[derive(Debug, Default)]
@@ -18,6 +21,8 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// The rules that panicked: bugs of the linter.
     pub panics: Vec<RulePanic>,
+    /// Where a suppression of a finding would have to stand.
+    pub noqa_lines: NoqaLines,
     /// How many findings a comment suppressed.
     pub suppressed: usize,
     /// False where the prefilter skipped the file.
@@ -37,8 +42,11 @@ pub struct RulePanic {
 /// A panic of a rule is caught and returned; the other rules go on.
 #[must_use]
 pub fn check(source: &SourceFile, settings: &Settings) -> Checked {
-    if settings.prefilter && !prefilter::wanted(source.text(), settings.rules) {
+    if settings.prefilter && !prefilter::wanted(source.text().as_bytes(), settings.rules) {
         return Checked::default();
+    }
+    if let Some(offset) = nesting::too_deep(source.text()) {
+        return unreadable(TextRange::empty(offset), "too deeply nested to be checked");
     }
     let mut checked = Checked {
         parsed: true,
@@ -54,6 +62,24 @@ pub fn check(source: &SourceFile, settings: &Settings) -> Checked {
         });
     }
     checked
+}
+
+/// What comes of a text that can't even be parsed.
+#[must_use]
+pub fn unreadable(range: TextRange, message: impl Into<String>) -> Checked {
+    Checked {
+        diagnostics: vec![Diagnostic {
+            rule: Rule::SYNTAX_ERROR,
+            severity: Severity::Error,
+            range,
+            message: message.into(),
+            label: None,
+            labels: Vec::new(),
+            help: None,
+            fix: None,
+        }],
+        ..Checked::default()
+    }
 }
 
 fn run(source: &SourceFile, settings: &Settings, checked: &mut Checked) {
@@ -78,7 +104,9 @@ fn run(source: &SourceFile, settings: &Settings, checked: &mut Checked) {
         let before = found.len();
         found.retain(|diagnostic| !suppressions.matches(&file, diagnostic));
         checked.suppressed = before - found.len();
-        found.append(&mut suppressions.unused(&file, settings.rules));
+        let panicked = checked.panics.iter().filter_map(|panic| panic.rule);
+        let judged = settings.rules.difference(panicked.collect());
+        found.append(&mut suppressions.unused(&file, judged));
     }
     for diagnostic in &mut found {
         if let Some((_, severity)) = settings
@@ -89,8 +117,14 @@ fn run(source: &SourceFile, settings: &Settings, checked: &mut Checked) {
             diagnostic.severity = *severity;
         }
     }
-    found.retain(|diagnostic| diagnostic.severity >= settings.min_severity);
+    found.retain(|diagnostic| {
+        diagnostic.severity >= settings.min_severity
+            || settings.always_shown.contains(diagnostic.rule)
+    });
     found.sort_by_key(|d| (d.range.start(), d.rule, d.range.end()));
+    if !found.is_empty() {
+        checked.noqa_lines = NoqaLines::of(&file);
+    }
     checked.diagnostics = found;
 }
 

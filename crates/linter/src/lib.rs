@@ -12,14 +12,21 @@ pub mod source;
 
 mod check;
 pub mod fix;
+mod nesting;
 mod prefilter;
 mod rules;
 pub mod suppress;
 
-pub use check::{Checked, RulePanic, check};
+pub use check::{Checked, RulePanic, check, unreadable};
 pub use diagnostic::{Applicability, Diagnostic, Edit, Fix, Label, Severity};
+pub use prefilter::wanted;
 pub use registry::{Rule, RuleInfo, RuleSet};
-pub use source::{Location, SourceFile, SourceKind};
+pub use source::{Location, NotANotebook, SourceFile, SourceKind};
+
+/// How much stack a thread needs that checks texts of strangers, whatever they contain.
+///
+/// Nothing of it is used before it is needed: a deep syntax tree is walked recursively.
+pub const STACK_SIZE: usize = 512 * 1024 * 1024;
 
 /// What to look for.
 #[derive(Debug, Clone)]
@@ -27,13 +34,15 @@ pub struct Settings {
     pub rules: RuleSet,
     /// Findings below are dropped, after suppressions were matched.
     pub min_severity: Severity,
+    /// Rules whose findings are kept whatever their severity.
+    pub always_shown: RuleSet,
     /// The severity of every finding of a rule, where the user wants another than the rule's own.
     pub severities: Vec<(Rule, Severity)>,
     /// The oldest Python that the code runs on, as (major, minor).
     pub target_version: (u8, u8),
     /// The code runs on asyncbis, whatever it imports.
     pub target_asyncbis: bool,
-    /// Whether files are skipped that can't contain a finding. Off only in tests.
+    /// Whether files are skipped that can't contain a finding, unless they have syntax errors.
     pub prefilter: bool,
     /// Whether `noqa` comments count.
     pub respect_suppressions: bool,
@@ -44,6 +53,7 @@ impl Default for Settings {
         Settings {
             rules: RuleSet::all(),
             min_severity: Severity::Warning,
+            always_shown: RuleSet::EMPTY,
             severities: Vec::new(),
             target_version: (3, 11),
             target_asyncbis: false,

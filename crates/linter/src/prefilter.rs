@@ -19,7 +19,11 @@ pub(crate) type Needles = &'static [&'static [&'static str]];
 pub(crate) const ASYNC: &[&str] = &["async"];
 
 /// Whether a text can contain a finding of one of the rules.
-pub(crate) fn wanted(text: &str, rules: RuleSet) -> bool {
+///
+/// It may be asked about bytes before they are decoded: the words are ASCII, and every encoding
+/// that Python reads writes ASCII as ASCII.
+#[must_use]
+pub fn wanted(text: &[u8], rules: RuleSet) -> bool {
     let mut seen = Seen::new(text);
     rules.iter().any(|rule| wants(rule, &mut seen))
 }
@@ -39,9 +43,9 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn new(text: &'a str) -> Self {
+    fn new(text: &'a [u8]) -> Self {
         Seen {
-            text: text.as_bytes(),
+            text,
             known: Vec::new(),
         }
     }

@@ -33,6 +33,11 @@ pub struct RuleInfo {
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
 impl Rule {
+    /// BIS000: always on, because what the parser could not read no rule has seen.
+    pub const SYNTAX_ERROR: Rule = Rule(0);
+    /// BIS001.
+    pub(crate) const UNUSED_SUPPRESSION: Rule = Rule(1);
+
     /// Every rule, by code.
     pub fn all() -> impl ExactSizeIterator<Item = Rule> {
         (0..u8::try_from(TABLE.len()).expect("fewer than 128 rules")).map(Rule)
@@ -130,5 +135,16 @@ impl RuleSet {
 impl FromIterator<Rule> for RuleSet {
     fn from_iter<T: IntoIterator<Item = Rule>>(rules: T) -> Self {
         RuleSet(rules.into_iter().fold(0, |set, rule| set | (1 << rule.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_with_a_name_in_the_code_have_their_rows() {
+        assert_eq!(Rule::SYNTAX_ERROR.code(), "BIS000");
+        assert_eq!(Rule::UNUSED_SUPPRESSION.code(), "BIS001");
     }
 }

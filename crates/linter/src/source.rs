@@ -1,13 +1,16 @@
 //! The text to check, with the places in it: lines, columns, notebook cells.
 //!
-//! Not here: decoding bytes and reading files; the caller hands in UTF-8 without a BOM or with one.
+//! Not here: decoding bytes and reading files; the caller hands in UTF-8 without a BOM.
 
 use std::cell::OnceCell;
 
+use ruff_diagnostics::SourceMap;
 use ruff_notebook::{Notebook, NotebookError};
 use ruff_python_ast::PySourceType;
 use ruff_source_file::LineIndex;
-use ruff_text_size::{TextRange, TextSize};
+use ruff_text_size::{TextLen, TextRange, TextSize};
+
+use crate::diagnostic::Edit;
 
 /// What kind of text it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,56 @@ pub struct SourceFile {
     lines: OnceCell<LineIndex>,
 }
 
+/// A text that should be a notebook and is none.
+pub struct NotANotebook {
+    /// The text as it is, with the place of the error.
+    pub source: SourceFile,
+    pub offset: TextSize,
+    /// What is wrong, for people.
+    pub message: String,
+}
+
+impl NotANotebook {
+    fn new(name: String, text: String, error: &NotebookError) -> Self {
+        let json = match error {
+            NotebookError::InvalidJson(json)
+            | NotebookError::InvalidSchema(json)
+            | NotebookError::Json(json) => Some(json),
+            NotebookError::Io(_) | NotebookError::InvalidFormat(_) => None,
+        };
+        let message = match (error, json) {
+            (NotebookError::InvalidFormat(version), _) => {
+                format!("not a notebook of format 4 but of format {version}")
+            }
+            (_, Some(json)) => {
+                // The place is shown in the text; serde repeats it in its message.
+                let message = json.to_string();
+                let end = message.rfind(" at line ").unwrap_or(message.len());
+                format!("not a notebook: {}", &message[..end])
+            }
+            (other, None) => format!("not a notebook: {other}"),
+        };
+        let offset = json.map_or(0, |json| byte_offset(&text, json.line(), json.column()));
+        NotANotebook {
+            offset: TextSize::try_from(offset).unwrap_or_default(),
+            source: SourceFile::new(name, SourceKind::Python, text, None),
+            message,
+        }
+    }
+}
+
+/// The character boundary before a line and column in bytes that count from 1; 0 means before.
+fn byte_offset(text: &str, line: usize, column: usize) -> usize {
+    let start = if line <= 1 {
+        0
+    } else {
+        memchr::memchr_iter(b'\n', text.as_bytes())
+            .nth(line - 2)
+            .map_or(text.len(), |at| at + 1)
+    };
+    text.floor_char_boundary(start + column.saturating_sub(1))
+}
+
 impl SourceFile {
     /// A Python text.
     #[must_use]
@@ -67,20 +120,20 @@ impl SourceFile {
     ///
     /// # Errors
     ///
-    /// Where a notebook is not valid: what is wrong, for people.
+    /// Where a notebook is not valid.
     pub fn from_text(
         name: impl Into<String>,
         text: String,
         kind: SourceKind,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, NotANotebook> {
         let name = name.into();
         if kind != SourceKind::Notebook {
             return Ok(Self::new(name, kind, text, None));
         }
-        let notebook = Notebook::from_source_code(&text).map_err(|error| match error {
-            NotebookError::InvalidJson(error) => format!("not a notebook: {error}"),
-            other => format!("not a notebook: {other}"),
-        })?;
+        let notebook = match Notebook::from_source_code(&text) {
+            Ok(notebook) => notebook,
+            Err(error) => return Err(NotANotebook::new(name, text, &error)),
+        };
         let python = if notebook.is_python_notebook() {
             notebook.source_code().to_owned()
         } else {
@@ -121,6 +174,32 @@ impl SourceFile {
 
     pub fn notebook(&self) -> Option<&Notebook> {
         self.notebook.as_deref()
+    }
+
+    /// The whole file after edits that are sorted and don't overlap; of a notebook its JSON.
+    #[must_use]
+    pub fn edited(&self, edits: &[Edit]) -> String {
+        let mut text = String::with_capacity(self.text.len() + 16 * edits.len());
+        let mut moves = SourceMap::default();
+        let mut done = TextSize::new(0);
+        for edit in edits {
+            text.push_str(&self.text[TextRange::new(done, edit.range.start())]);
+            moves.push_marker(edit.range.start(), text.text_len());
+            text.push_str(&edit.content);
+            moves.push_marker(edit.range.end(), text.text_len());
+            done = edit.range.end();
+        }
+        text.push_str(&self.text[usize::from(done)..]);
+        let Some(notebook) = &self.notebook else {
+            return text;
+        };
+        let mut notebook = notebook.clone();
+        notebook.update(&moves, text);
+        let mut json = Vec::new();
+        notebook
+            .write(&mut json)
+            .expect("writing to memory does not fail");
+        String::from_utf8(json).expect("JSON is UTF-8")
     }
 
     pub fn lines(&self) -> &LineIndex {

@@ -1,0 +1,49 @@
+//! `--add-noqa`: writes a suppression for every finding, in the file's own encoding.
+
+use linter::Diagnostic;
+use linter::suppress::noqa_edits;
+
+use crate::check::Input;
+use crate::files;
+use crate::render::Summary;
+
+/// Adds suppressions to a file; returns how many findings they suppress.
+pub fn write(input: &Input, bytes: &[u8], diagnostics: &[Diagnostic]) -> Result<usize, String> {
+    let Some(encoding) = input.encoding else {
+        return Ok(0);
+    };
+    if diagnostics.is_empty() {
+        return Ok(0);
+    }
+    let (edits, count) = noqa_edits(&input.source, diagnostics);
+    if edits.is_empty() {
+        return Ok(0);
+    }
+    let new = input.source.edited(&edits);
+    let encoded = if input.source.notebook().is_some() {
+        Some(new.into_bytes())
+    } else {
+        encoding.encode(&new, input.source.text(), bytes)
+    };
+    let Some(encoded) = encoded else {
+        return Err(
+            "the file's encoding can't be written back unchanged: add the suppressions by hand"
+                .to_owned(),
+        );
+    };
+    if input.shown == "-" {
+        return Err("--add-noqa changes files: it can't be used with standard input".to_owned());
+    }
+    files::replace(&input.path, &encoded)
+        .map_err(|error| format!("writing: {}", crate::discover::reason(&error)))?;
+    Ok(count)
+}
+
+/// The last line of the output.
+pub fn summary(summary: &Summary) -> String {
+    match summary.added {
+        0 => "Added no suppressions.\n".to_owned(),
+        1 => "Added a suppression of 1 finding.\n".to_owned(),
+        n => format!("Added suppressions of {n} findings.\n"),
+    }
+}
