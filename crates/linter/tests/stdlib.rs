@@ -89,7 +89,9 @@ fn the_prefilter_loses_nothing() {
         assert_eq!(without.panics, [], "{}", path.display());
         if !with.parsed {
             skipped += 1;
-            without.diagnostics.retain(|found| found.rule != syntax_error);
+            without
+                .diagnostics
+                .retain(|found| found.rule != syntax_error);
         }
         assert_eq!(with.diagnostics, without.diagnostics, "{}", path.display());
         findings += without.diagnostics.len();
@@ -121,9 +123,17 @@ fn the_prefilter_loses_nothing_for_a_rule_alone() {
                 ..all_settings(true)
             };
             let alone = check(&source, &settings).diagnostics;
-            let expected: Vec<&Diagnostic> =
-                all.diagnostics.iter().filter(|found| found.rule == rule).collect();
-            assert_eq!(alone.iter().collect::<Vec<_>>(), expected, "{}", path.display());
+            let expected: Vec<&Diagnostic> = all
+                .diagnostics
+                .iter()
+                .filter(|found| found.rule == rule)
+                .collect();
+            assert_eq!(
+                alone.iter().collect::<Vec<_>>(),
+                expected,
+                "{}",
+                path.display()
+            );
         }
     }
 }

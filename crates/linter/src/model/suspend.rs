@@ -367,14 +367,15 @@ impl<'a> File<'a> {
         let Expr::Attribute(method) = &*call.func else {
             return Fate::Known(Cut::Raises, false);
         };
-        // A free lock, a set event and a queue with room don't suspend.
+        // A free lock, a set event and a queue with room don't suspend. A consumer's `get` does,
+        // sooner or later.
         let conditional = matches!(
             (self.kind(&method.value), method.attr.as_str()),
             (
                 Some(Kind::Lock | Kind::Semaphore | Kind::Condition),
                 "acquire"
             ) | (Some(Kind::Event), "wait")
-                | (Some(Kind::Queue), "put" | "get" | "join")
+                | (Some(Kind::Queue), "put" | "join")
         );
         Fate::Known(Cut::Raises, conditional)
     }
