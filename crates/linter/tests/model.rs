@@ -1,7 +1,8 @@
 //! The model's answers on small programs, as tables: what it says about a program is compared as
 //! text, so that a reader can check it against the code above it.
 
-use linter::model::handlers::{CatcherKind, CleanupKind, Mode};
+use linter::model::cleanup::CleanupKind;
+use linter::model::handlers::{CatcherKind, Mode};
 use linter::model::suspend::Cut;
 use linter::model::{File, Parsed};
 use linter::{Settings, SourceFile};
@@ -88,12 +89,18 @@ fn catchers(body: &str) -> String {
 fn cleanups(code: &str) -> String {
     ask(code, |file| {
         let mut lines = Vec::new();
-        for cleanup in file.cleanups() {
+        for cleanup in file.cleanups().iter().filter(|it| !it.cut.is_empty()) {
             let kind = match cleanup.kind {
                 CleanupKind::Finally => "finally",
                 CleanupKind::Handler(_) => "handler",
+                CleanupKind::Exit => "exit",
             };
-            let cut: Vec<_> = cleanup.cut.iter().map(|it| text(file, it.range)).collect();
+            let cut: Vec<_> = cleanup
+                .cut
+                .iter()
+                .map(|it| text(file, it.suspension.range))
+                .collect();
+            let source = cleanup.source.map_or("nothing", |it| text(file, it.range));
             let skipped: Vec<_> = cleanup
                 .skipped
                 .iter()
@@ -106,8 +113,7 @@ fn cleanups(code: &str) -> String {
                 })
                 .collect();
             lines.push(format!(
-                "{kind} after {}: cut at [{}], skips [{}]",
-                text(file, cleanup.source.range),
+                "{kind} after {source}: cut at [{}], skips [{}]",
                 cut.join(", "),
                 skipped.join(", ")
             ));
@@ -248,6 +254,22 @@ fn a_cleanup_is_cut_at_its_first_suspension() {
                 "",
             ),
             (in_class, ""),
+            (
+                "import asyncio\nasync def f(c, tasks):\n    try:\n        await c.go()\n    finally:\n        for t in tasks:\n            t.cancel()\n        await asyncio.gather(*tasks, return_exceptions=True)\n        c.closed = True\n",
+                "finally after await c.go(): cut at [await asyncio.gather(*tasks, return_exceptions=True)], skips [c.closed = True]",
+            ),
+            (
+                "import asyncio\nfrom contextlib import suppress\nasync def stop(t):\n    t.cancel()\n    with suppress(asyncio.CancelledError):\n        await t\nasync def f(c, t):\n    try:\n        await c.go()\n    finally:\n        await stop(t)\n        c.closed = True\n",
+                "finally after await c.go(): cut at [await stop(t)], skips []",
+            ),
+            (
+                "import asyncio\nasync def f(c):\n    items = asyncio.Queue()\n    try:\n        await c.go()\n    finally:\n        await items.put(None)\n",
+                "",
+            ),
+            (
+                "class C:\n    async def __aexit__(self, kind, error, traceback):\n        if kind is None:\n            await self.commit()\n            return\n        await self.rollback()\n        self.open = False\n",
+                "exit after nothing: cut at [await self.rollback()], skips [self.open = False]",
+            ),
         ],
     );
 }
@@ -261,6 +283,7 @@ fn a_suspension_knows_what_cuts_it() {
             let cut = match it.cut {
                 Cut::Never => "never",
                 Cut::Waits => "waits",
+                Cut::WaitsThenRaises => "waits, then raises",
                 Cut::Raises => "raises",
             };
             let maybe = if it.conditional { "?" } else { "" };

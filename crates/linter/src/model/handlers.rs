@@ -1,9 +1,9 @@
-//! Who catches a cancellation and what becomes of it; what runs while a cancellation passes.
+//! Who catches a cancellation and what becomes of it.
 //!
 //! A *catcher* is an `except` or a `suppress` that swallows or sees a `CancelledError` of a
-//! suspension in its body. A *cleanup* is a `finally` or a catching handler that runs because of
-//! one. Both are read off the flow graph, so that every question has one meaning: "what does a
-//! cancelled task do from here".
+//! suspension in its body. It is read off the flow graph, so that every question has one meaning:
+//! "what does a cancelled task do from here". What runs while a cancellation passes is the subject
+//! of `cleanup.rs`.
 
 use ruff_python_ast::{self as ast, ExceptHandler, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
@@ -119,45 +119,6 @@ pub struct Spin {
     pub bounded: bool,
 }
 
-/// What runs while a cancellation passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CleanupKind {
-    Finally,
-    /// The handler with this index.
-    Handler(usize),
-}
-
-/// A `finally` or a catching handler with a suspension that is cut.
-pub struct Cleanup<'a> {
-    pub kind: CleanupKind,
-    /// The `try`.
-    pub stmt: StmtId,
-    pub function: FunctionId,
-    /// Where the cancellation comes from: the first suspension of the `try` that leads here.
-    pub source: Suspension<'a>,
-    /// The suspensions at which a cancelled task leaves the block, in order; never empty.
-    pub cut: Vec<Suspension<'a>>,
-    /// The statements of the block that a cancelled task never reaches, in order.
-    pub skipped: Vec<StmtId>,
-}
-
-impl<'a> Cleanup<'a> {
-    /// The statements of the block.
-    #[must_use]
-    pub fn body(&self, file: &File<'a>) -> &'a [Stmt] {
-        let Stmt::Try(node) = file.tree.stmt(self.stmt).node else {
-            return &[];
-        };
-        match self.kind {
-            CleanupKind::Finally => &node.finalbody,
-            CleanupKind::Handler(index) => {
-                let ExceptHandler::ExceptHandler(handler) = &node.handlers[index];
-                &handler.body
-            }
-        }
-    }
-}
-
 impl<'a> File<'a> {
     /// The catchers of every async function, in source order.
     #[must_use]
@@ -167,26 +128,6 @@ impl<'a> File<'a> {
                 .stmt_ids()
                 .flat_map(|id| self.catchers_of(id))
                 .collect()
-        })
-    }
-
-    /// The cleanups of every async function, in source order; a handler stands before the
-    /// `finally` of its `try`.
-    #[must_use]
-    pub fn cleanups(&self) -> &[Cleanup<'a>] {
-        self.cleanups.get_or_init(|| {
-            let mut found: Vec<Cleanup<'a>> = self
-                .catchers()
-                .iter()
-                .filter_map(|catcher| self.handler_cleanup(catcher))
-                .collect();
-            found.extend(
-                self.tree
-                    .stmt_ids()
-                    .filter_map(|id| self.finally_cleanup(id)),
-            );
-            found.sort_by_key(|cleanup| (cleanup.stmt, cleanup.kind == CleanupKind::Finally));
-            found
         })
     }
 
@@ -547,119 +488,6 @@ impl<'a> File<'a> {
         found.sort_by_key(|it| it.range.start());
         found.dedup_by_key(|it| it.range);
         found
-    }
-
-    fn handler_cleanup(&self, catcher: &Catcher<'a>) -> Option<Cleanup<'a>> {
-        let CatcherKind::Except(_, index) = catcher.kind else {
-            return None;
-        };
-        self.cleanup(
-            CleanupKind::Handler(index),
-            Part::Handler(index),
-            catcher.stmt,
-            &catcher.entries,
-            *catcher.sources.first()?,
-        )
-    }
-
-    fn finally_cleanup(&self, id: StmtId) -> Option<Cleanup<'a>> {
-        let Stmt::Try(node) = self.tree.stmt(id).node else {
-            return None;
-        };
-        if node.finalbody.is_empty() || !self.is_suspending(id) {
-            return None;
-        }
-        let flow = self.flow(self.tree.stmt(id).function);
-        let all: Vec<NodeId> = flow
-            .node_ids()
-            .filter(|node| {
-                flow.node(*node).stmt == Some(id)
-                    && matches!(flow.node(*node).kind, NodeKind::Finally { .. })
-            })
-            .collect();
-        let mut source: Option<Suspension<'a>> = None;
-        let mut entries = Vec::new();
-        for node in flow.node_ids() {
-            let (Some(cut), Some(inner)) = (flow.node(node).cut, flow.node(node).stmt) else {
-                continue;
-            };
-            let part = self.tree.part_of(id, inner);
-            if part.is_none() || part == Some(Part::Finally) {
-                continue;
-            }
-            let leaves = |other: NodeId| {
-                all.contains(&other)
-                    || flow
-                        .node(other)
-                        .stmt
-                        .is_none_or(|stmt| !self.tree.contains(id, stmt))
-            };
-            let reached = flow.reach([cut], leaves);
-            let arrived: Vec<NodeId> = all
-                .iter()
-                .copied()
-                .filter(|it| reached.contains(*it))
-                .collect();
-            if arrived.is_empty() {
-                continue;
-            }
-            entries.extend(arrived);
-            for found in self.cut_suspensions(flow, node) {
-                if source.is_none_or(|known| found.range.start() < known.range.start()) {
-                    source = Some(found);
-                }
-            }
-        }
-        entries.sort_unstable();
-        entries.dedup();
-        self.cleanup(CleanupKind::Finally, Part::Finally, id, &entries, source?)
-    }
-
-    fn cleanup(
-        &self,
-        kind: CleanupKind,
-        part: Part,
-        stmt: StmtId,
-        entries: &[NodeId],
-        source: Suspension<'a>,
-    ) -> Option<Cleanup<'a>> {
-        let function = self.tree.stmt(stmt).function;
-        let flow = self.flow(function);
-        let outside = |id: NodeId| !entries.contains(&id) && !self.is_in_part(flow, id, stmt, part);
-        let reached = flow.reach(entries.iter().copied(), outside);
-        let mut cut: Vec<Suspension<'a>> = reached
-            .iter()
-            .filter(|id| !outside(*id))
-            .flat_map(|id| self.cut_suspensions(flow, id))
-            .collect();
-        cut.sort_by_key(|it| it.range.start());
-        cut.dedup_by_key(|it| it.range);
-        if cut.is_empty() {
-            return None;
-        }
-        let meant = flow.reach_uncancelled(entries.iter().copied(), outside);
-        let statements = |reached: &Reached| {
-            let mut ids: Vec<StmtId> = reached
-                .iter()
-                .filter(|id| !outside(*id))
-                .filter_map(|id| flow.node(id).stmt)
-                .filter(|id| *id != stmt)
-                .collect();
-            ids.sort_unstable();
-            ids.dedup();
-            ids
-        };
-        let ran = statements(&reached);
-        let mut skipped = statements(&meant);
-        skipped.retain(|id| !ran.contains(id));
-        Some(Cleanup {
-            kind,
-            stmt,
-            function,
-            source,
-            cut,
-            skipped,
-        })
     }
 }
 

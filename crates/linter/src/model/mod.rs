@@ -7,14 +7,18 @@
 //! - `callgraph`: which function of the file a call reaches;
 //! - `suspend`: where a function may suspend, and what shields it;
 //! - `flow`: where control and a cancellation go;
-//! - `handlers`: who catches a cancellation, what runs while it passes.
+//! - `handlers`: who catches a cancellation and what becomes of it;
+//! - `cleanup`: what runs while a cancellation passes, and where it is cut off;
+//! - `loss`: what is missed then.
 //!
 //! Everything beyond the tables is computed when it is first asked for, and kept.
 
 pub mod callgraph;
+pub mod cleanup;
 pub mod flow;
 pub mod handlers;
 pub mod kinds;
+pub mod loss;
 pub mod names;
 pub mod suspend;
 pub mod tree;
@@ -28,8 +32,9 @@ use rustc_hash::FxHashMap;
 
 use crate::Settings;
 use crate::source::SourceFile;
+use cleanup::{Cleanup, CleanupMemo};
 use flow::Flow;
-use handlers::{Catcher, Cleanup};
+use handlers::Catcher;
 use suspend::Suspensions;
 use tree::{FunctionId, Tree};
 
@@ -59,6 +64,7 @@ pub struct File<'a> {
     flows_begun: RefCell<Vec<FunctionId>>,
     catchers: OnceCell<Vec<Catcher<'a>>>,
     cleanups: OnceCell<Vec<Cleanup<'a>>>,
+    cleanup_memo: CleanupMemo,
 }
 
 impl<'a> File<'a> {
@@ -77,6 +83,7 @@ impl<'a> File<'a> {
             flows_begun: RefCell::default(),
             catchers: OnceCell::new(),
             cleanups: OnceCell::new(),
+            cleanup_memo: CleanupMemo::default(),
         }
     }
 

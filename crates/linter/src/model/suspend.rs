@@ -10,7 +10,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::File;
 use super::kinds::Kind;
-use super::names::dotted_text;
+use super::names::{BindingKind, dotted_text};
 use super::tree::{FunctionId, Part, StmtId, YieldSite};
 
 /// What suspends.
@@ -31,12 +31,16 @@ pub enum SuspensionKind<'a> {
 }
 
 /// What a cancelled task does at a suspension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// Ordered by how bad it is for the code behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cut {
     /// Goes on: it is shielded or doesn't suspend.
     Never,
     /// Waits for a task that was cancelled just before, then gets that task's outcome.
     Waits,
+    /// Waits for tasks that were cancelled just before, then raises because its own was cancelled.
+    WaitsThenRaises,
     /// Raises.
     Raises,
 }
@@ -118,7 +122,8 @@ enum Fate {
 /// The suspensions of every function of a file.
 pub(crate) struct Suspensions<'a> {
     by_function: Vec<Vec<Suspension<'a>>>,
-    can_be_cut: Vec<bool>,
+    /// What awaiting a function does in a cancelled task.
+    by_await: Vec<Cut>,
 }
 
 impl<'a> File<'a> {
@@ -140,7 +145,7 @@ impl<'a> File<'a> {
     /// Whether a coroutine function may raise because the task that awaits it is cancelled.
     #[must_use]
     pub fn can_be_cut(&self, function: FunctionId) -> bool {
-        self.all_suspensions().can_be_cut[function.index()]
+        self.all_suspensions().by_await[function.index()] != Cut::Never
     }
 
     fn all_suspensions(&self) -> &Suspensions<'a> {
@@ -163,43 +168,46 @@ impl<'a> File<'a> {
         }
         let mut all = Suspensions {
             by_function,
-            can_be_cut: self
+            by_await: self
                 .tree
                 .function_ids()
-                .map(|id| self.always_cut(id))
+                .map(|id| self.unknown_cut(id))
                 .collect(),
         };
         for function in self.tree.function_ids() {
-            let index = function.index();
-            all.can_be_cut[index] |= all.by_function[index].iter().any(Suspension::is_cut)
-                && !self.shields_itself(function);
+            all.raise_to_own(function, self.shields_itself(function));
         }
         loop {
-            let before = open.len();
-            open.retain(|(function, index, depends)| {
-                if !all.is_cut(*depends) {
-                    return true;
+            let mut changed = false;
+            for (function, index, depends) in &open {
+                let cut = all.cut_of(*depends);
+                let known = &mut all.by_function[function.index()][*index].cut;
+                if cut > *known {
+                    *known = cut;
+                    changed = true;
+                    all.raise_to_own(*function, self.shields_itself(*function));
                 }
-                all.by_function[function.index()][*index].cut = Cut::Raises;
-                all.can_be_cut[function.index()] |= !self.shields_itself(*function);
-                false
-            });
-            if open.len() == before {
+            }
+            if !changed {
                 return all;
             }
         }
     }
 
-    /// A function whose body or decorators say too little to trust it.
-    fn always_cut(&self, function: FunctionId) -> bool {
+    /// A function whose body or decorators say too little to trust it is cut.
+    fn unknown_cut(&self, function: FunctionId) -> Cut {
         let Some(def) = self.tree.function(function).def() else {
-            return true;
+            return Cut::Raises;
         };
         let plain = def
             .decorator_list
             .iter()
             .all(|it| self.is_plain_decorator(it));
-        (self.is_stub(function) || !plain) && !self.shields_itself(function)
+        if (self.is_stub(function) || !plain) && !self.shields_itself(function) {
+            Cut::Raises
+        } else {
+            Cut::Never
+        }
     }
 
     /// A decorator that shields: `@shielded`.
@@ -360,13 +368,23 @@ impl<'a> File<'a> {
             if NEVER_CUT.contains(&name.as_str()) {
                 return Fate::Known(Cut::Never, false);
             }
-            if name == "asyncio.cancel_and_wait" {
-                return Fate::Known(Cut::Waits, false);
+            match name.as_str() {
+                "asyncio.cancel_and_wait" => return Fate::Known(Cut::Waits, false),
+                "asyncio.wait_for" if self.awaits_cancelled(call) => {
+                    return Fate::Known(Cut::Waits, false);
+                }
+                "asyncio.gather" if self.awaits_cancelled(call) => {
+                    return Fate::Known(Cut::WaitsThenRaises, false);
+                }
+                _ => {}
             }
         }
         let Expr::Attribute(method) = &*call.func else {
             return Fate::Known(Cut::Raises, false);
         };
+        if method.attr.as_str() == "put" && self.is_unbounded_queue(&method.value) {
+            return Fate::Known(Cut::Never, false);
+        }
         // A free lock, a set event and a queue with room don't suspend. A consumer's `get` does,
         // sooner or later.
         let conditional = matches!(
@@ -432,10 +450,30 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Whether the awaited task was told to cancel earlier in the same function.
+    /// Whether every task that `wait_for(task, 1)` or `gather(*tasks)` waits for was told to cancel
+    /// earlier in the same function.
+    fn awaits_cancelled(&self, call: &'a ast::ExprCall) -> bool {
+        let is_gather = !self.is_asyncio(&call.func, "wait_for");
+        let tasks = if is_gather {
+            &call.arguments.args[..]
+        } else {
+            call.arguments.args.get(..1).unwrap_or_default()
+        };
+        let is_cancelled = |task: &'a Expr| {
+            let task = match task {
+                Expr::Starred(starred) => &*starred.value,
+                other => other,
+            };
+            self.is_cancelled_before(task, self.tree.stmt_of(task))
+        };
+        !tasks.is_empty() && tasks.iter().all(is_cancelled)
+    }
+
+    /// Whether the awaited task, or each of the awaited tasks, was told to cancel earlier in the
+    /// same function: `task.cancel()`, or `for task in tasks: task.cancel()`.
     #[must_use]
     pub fn is_cancelled_before(&self, task: &'a Expr, stmt: StmtId) -> bool {
-        let Some(text) = dotted_text(task) else {
+        let Some(text) = collection_text(task) else {
             return false;
         };
         let function = self.tree.stmt(stmt).function;
@@ -449,7 +487,18 @@ impl<'a> File<'a> {
             method.attr.as_str() == "cancel"
                 && expr.range().start() < task.range().start()
                 && self.tree.function_of(expr) == function
-                && dotted_text(&method.value).is_some_and(|found| found == text)
+                && (dotted_text(&method.value).is_some_and(|found| found == text)
+                    || self.is_element_of(&method.value, &text))
+        })
+    }
+
+    /// Whether an expression is the variable of a loop over a collection.
+    fn is_element_of(&self, element: &'a Expr, collection: &str) -> bool {
+        self.bindings_of(element).iter().any(|binding| {
+            let BindingKind::Iterated(iterable) = binding.kind else {
+                return false;
+            };
+            collection_text(iterable).is_some_and(|text| text == collection)
         })
     }
 
@@ -536,6 +585,28 @@ impl<'a> File<'a> {
     }
 }
 
+/// The dotted name of a task or of a collection of tasks: `tasks` of `list(tasks)`,
+/// `tasks.values()`, `(t for t in tasks)`.
+fn collection_text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Call(call) => match &*call.func {
+            Expr::Attribute(method) if ["values", "copy"].contains(&method.attr.as_str()) => {
+                collection_text(&method.value)
+            }
+            Expr::Name(name)
+                if ["list", "tuple", "set", "reversed"].contains(&name.id.as_str()) =>
+            {
+                collection_text(call.arguments.args.first()?)
+            }
+            _ => None,
+        },
+        Expr::Starred(starred) => collection_text(&starred.value),
+        Expr::ListComp(node) => collection_text(&node.generators.first()?.iter),
+        Expr::Generator(node) => collection_text(&node.generators.first()?.iter),
+        other => dotted_text(other),
+    }
+}
+
 fn is_false(expr: &Expr) -> bool {
     matches!(expr, Expr::BooleanLiteral(literal) if !literal.value)
 }
@@ -569,17 +640,32 @@ fn evaluation_order(suspension: &Suspension) -> (bool, u32) {
 }
 
 impl Suspensions<'_> {
-    fn is_cut(&self, depends: DependsOn) -> bool {
+    /// A function is as bad to await as the worst of its suspensions.
+    fn raise_to_own(&mut self, function: FunctionId, shields_itself: bool) {
+        if !shields_itself {
+            let own = worst(&self.by_function[function.index()]);
+            let known = &mut self.by_await[function.index()];
+            *known = own.max(*known);
+        }
+    }
+
+    fn cut_of(&self, depends: DependsOn) -> Cut {
         let all = &self.by_function[depends.function.index()];
         let body = all
             .iter()
             .position(|it| matches!(it.kind, SuspensionKind::ContextBody));
         match (depends.part, body) {
-            (FunctionPart::Whole, _) | (_, None) => self.can_be_cut[depends.function.index()],
-            (FunctionPart::BeforeYield, Some(body)) => all[..body].iter().any(Suspension::is_cut),
-            (FunctionPart::AfterYield, Some(body)) => {
-                all[body + 1..].iter().any(Suspension::is_cut)
-            }
+            (FunctionPart::Whole, _) | (_, None) => self.by_await[depends.function.index()],
+            (FunctionPart::BeforeYield, Some(body)) => worst(&all[..body]),
+            (FunctionPart::AfterYield, Some(body)) => worst(&all[body + 1..]),
         }
     }
+}
+
+fn worst(suspensions: &[Suspension<'_>]) -> Cut {
+    suspensions
+        .iter()
+        .map(|it| it.cut)
+        .max()
+        .unwrap_or(Cut::Never)
 }

@@ -1,0 +1,552 @@
+//! Cleanup blocks: what a cancelled task still does of a `finally`, of a handler that catches the
+//! cancellation, and of `__aexit__`.
+//!
+//! A block is walked through the flow graph twice: as a cancelled task goes through it, and as a
+//! task that is left alone does. What only the second walk meets never runs after a cancellation.
+//!
+//! Invariants: the cuts of a block stand in its own function, in source order; a lost statement is
+//! never reached after a cancellation on any way that the graph has.
+//!
+//! Not here: how much a loss matters (`loss.rs`).
+
+use std::cell::RefCell;
+
+use ruff_python_ast::{self as ast, ExceptHandler, Expr, Stmt};
+use ruff_text_size::{Ranged, TextRange};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::File;
+use super::flow::{Flow, NodeId, NodeKind};
+use super::suspend::{Cut, Suspension, SuspensionKind};
+use super::tree::{FunctionId, Part, StmtId};
+
+/// What kind of block it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CleanupKind {
+    /// The `finally` of a `try`.
+    Finally,
+    /// The handler with this index, which catches the cancellation.
+    Handler(usize),
+    /// The body of `__aexit__`, or of a callback that an exit stack runs.
+    Exit,
+}
+
+/// A block that runs while the task is cancelled.
+pub struct Cleanup<'a> {
+    pub kind: CleanupKind,
+    pub function: FunctionId,
+    /// The `try` statement, or the `def`.
+    pub stmt: StmtId,
+    pub body: &'a [Stmt],
+    /// Where the cancellation arrives that leads here; `None` for `Exit`.
+    pub source: Option<Suspension<'a>>,
+    /// Where the callback is given to the exit stack.
+    pub registered: Option<TextRange>,
+    /// The suspensions at which a cancelled task raises, or waits for what it cancelled.
+    pub cut: Vec<BlockCut<'a>>,
+    /// The statements that a cancelled task never comes to, those below others included.
+    pub skipped: Vec<StmtId>,
+}
+
+/// A suspension of a block.
+#[derive(Clone, Copy)]
+pub struct BlockCut<'a> {
+    pub suspension: Suspension<'a>,
+    /// The task may come past it all the same: a free lock, a helper that swallows the
+    /// cancellation.
+    pub may_pass: bool,
+}
+
+impl<'a> Cleanup<'a> {
+    /// Whether a statement is part of the block.
+    #[must_use]
+    pub fn contains(&self, file: &File<'a>, stmt: StmtId) -> bool {
+        self.body.iter().any(|it| {
+            let id = file.tree.stmt_id(it);
+            file.tree.contains(id, stmt)
+        })
+    }
+}
+
+/// Answers that many blocks ask for.
+#[derive(Default)]
+pub(crate) struct CleanupMemo {
+    /// Whether a coroutine function may return although its task is cancelled.
+    may_return: RefCell<FxHashMap<FunctionId, bool>>,
+}
+
+impl<'a> File<'a> {
+    /// The blocks of the file that run while a task is cancelled, in source order.
+    #[must_use]
+    pub fn cleanups(&self) -> &[Cleanup<'a>] {
+        self.cleanups.get_or_init(|| {
+            let mut blocks = Vec::new();
+            let callbacks = self.exit_callbacks();
+            for function in self.tree.function_ids() {
+                if self.tree.function(function).is_async() {
+                    self.blocks_of(function, &callbacks, &mut blocks);
+                }
+            }
+            blocks.sort_by_key(|block| block.body.first().map(Ranged::start));
+            blocks
+        })
+    }
+
+    /// The innermost cleanup block that a statement stands in.
+    #[must_use]
+    pub fn cleanup_around(&self, stmt: StmtId) -> Option<&Cleanup<'a>> {
+        self.cleanups()
+            .iter()
+            .filter(|block| block.function == self.tree.stmt(stmt).function)
+            .filter(|block| block.contains(self, stmt))
+            .max_by_key(|block| block.stmt)
+    }
+
+    fn blocks_of(
+        &self,
+        function: FunctionId,
+        callbacks: &FxHashMap<FunctionId, TextRange>,
+        blocks: &mut Vec<Cleanup<'a>>,
+    ) {
+        let data = self.tree.function(function);
+        let (Some(def), Some(stmt)) = (data.def(), data.stmt) else {
+            return;
+        };
+        if self.suspensions(function).is_empty() {
+            return;
+        }
+        let registered = callbacks.get(&function).copied();
+        let is_exit = data.class.is_some() && data.name() == "__aexit__";
+        if is_exit || registered.is_some() {
+            let params = if is_exit {
+                exit_parameters(def)
+            } else {
+                Vec::new()
+            };
+            let flow = self.flow(function);
+            let walker = Walker {
+                file: self,
+                flow,
+                inside: &|_| true,
+                truth: &|test| self.truth_in_exit(test, &params),
+            };
+            let (cut, skipped) = walker.cuts_and_lost(flow.entry());
+            blocks.push(Cleanup {
+                kind: CleanupKind::Exit,
+                function,
+                stmt,
+                body: &def.body,
+                source: None,
+                registered,
+                cut,
+                skipped,
+            });
+        }
+        for id in (stmt.0 + 1..=self.tree.stmt(stmt).end.0).map(StmtId) {
+            let data = self.tree.stmt(id);
+            if data.function != function {
+                continue;
+            }
+            if let Stmt::Try(node) = data.node {
+                self.blocks_of_try(function, id, node, blocks);
+            }
+        }
+    }
+
+    fn blocks_of_try(
+        &self,
+        function: FunctionId,
+        id: StmtId,
+        node: &'a ast::StmtTry,
+        blocks: &mut Vec<Cleanup<'a>>,
+    ) {
+        // The first handler that catches the cancellation takes it from those after it.
+        let handler = node.handlers.iter().enumerate().find(|(_, handler)| {
+            let ExceptHandler::ExceptHandler(handler) = handler;
+            self.catches(handler).is_some()
+        });
+        if let Some((index, ExceptHandler::ExceptHandler(handler))) = handler {
+            let kind = CleanupKind::Handler(index);
+            blocks.extend(self.block_of_try(function, id, kind, &handler.body));
+        }
+        if !node.finalbody.is_empty() {
+            blocks.extend(self.block_of_try(function, id, CleanupKind::Finally, &node.finalbody));
+        }
+    }
+
+    fn block_of_try(
+        &self,
+        function: FunctionId,
+        id: StmtId,
+        kind: CleanupKind,
+        body: &'a [Stmt],
+    ) -> Option<Cleanup<'a>> {
+        let flow = self.flow(function);
+        let part = match kind {
+            CleanupKind::Handler(index) => Part::Handler(index),
+            _ => Part::Finally,
+        };
+        let is_entry = |node: NodeId| {
+            let node = flow.node(node);
+            node.stmt == Some(id)
+                && match (node.kind, kind) {
+                    (NodeKind::Handler(index), CleanupKind::Handler(own)) => index == own,
+                    (NodeKind::Finally { .. }, CleanupKind::Finally) => true,
+                    _ => false,
+                }
+        };
+        let source = self.source_of(flow, id, part, &is_entry)?;
+        if self.withdraws_cancellation(id, body) {
+            return None;
+        }
+        let entry = flow.node_ids().find(|node| {
+            let cancelled = !matches!(
+                flow.node(*node).kind,
+                NodeKind::Finally { cancelled: false }
+            );
+            cancelled && is_entry(*node)
+        })?;
+        let walker = Walker {
+            file: self,
+            flow,
+            inside: &|stmt| stmt != id && self.tree.part_of(id, stmt) == Some(part),
+            truth: &|_| None,
+        };
+        let (cut, skipped) = walker.cuts_and_lost(entry);
+        Some(Cleanup {
+            kind,
+            function,
+            stmt: id,
+            body,
+            source: Some(source),
+            registered: None,
+            cut,
+            skipped,
+        })
+    }
+
+    /// The first suspension in front of a block whose cancellation leads into it.
+    fn source_of(
+        &self,
+        flow: &Flow<'a>,
+        id: StmtId,
+        part: Part,
+        is_entry: &dyn Fn(NodeId) -> bool,
+    ) -> Option<Suspension<'a>> {
+        let may_lead_here = |stmt: StmtId| match self.tree.part_of(id, stmt) {
+            Some(Part::Body) => true,
+            Some(Part::Handler(_) | Part::Else) => part == Part::Finally,
+            _ => false,
+        };
+        let mut found: Option<Suspension<'a>> = None;
+        for node_id in flow.node_ids() {
+            let node = flow.node(node_id);
+            let (Some(stmt), Some(cut)) = (node.stmt, node.cut) else {
+                continue;
+            };
+            if stmt == id || !may_lead_here(stmt) {
+                continue;
+            }
+            let all = self.suspensions(flow.function);
+            let suspension = node
+                .suspensions
+                .iter()
+                .map(|index| all[*index])
+                .find(|it| brings_cancellation(it));
+            let Some(suspension) = suspension else {
+                continue;
+            };
+            let earlier = found.is_none_or(|it| suspension.range.start() < it.range.start());
+            if earlier {
+                let reached = flow.reach([cut], |node| {
+                    is_entry(node)
+                        || flow
+                            .node(node)
+                            .stmt
+                            .is_none_or(|stmt| !self.tree.contains(id, stmt))
+                });
+                if reached.iter().any(is_entry) {
+                    found = Some(suspension);
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether a block calls `uncancel()`: its task is not cancelled any more after that.
+    fn withdraws_cancellation(&self, id: StmtId, body: &'a [Stmt]) -> bool {
+        let Some(range) = body_range(body) else {
+            return false;
+        };
+        self.tree.calls_below(id).any(|(expr, call)| {
+            range.contains_range(expr.range())
+                && matches!(&*call.func, Expr::Attribute(method) if method.attr.as_str() == "uncancel")
+        })
+    }
+
+    /// The functions that are given to an exit stack, with the place where.
+    fn exit_callbacks(&self) -> FxHashMap<FunctionId, TextRange> {
+        let mut found = FxHashMap::default();
+        for (_, call) in self.tree.calls() {
+            if let Expr::Attribute(method) = &*call.func
+                && ["push_async_callback", "push_async_exit"].contains(&method.attr.as_str())
+                && let Some(callback) = call.arguments.args.first()
+                && let Some(function) = self.function_named(callback)
+            {
+                found.entry(function).or_insert_with(|| callback.range());
+            }
+        }
+        found
+    }
+
+    /// What a test in `__aexit__` is known to be when the body was cancelled.
+    fn truth_in_exit(&self, test: &'a Expr, params: &[ExitParameter<'a>]) -> Option<bool> {
+        let is_exception = |expr: &Expr| params.iter().any(|param| param.is(expr));
+        match test {
+            Expr::UnaryOp(node) if node.op == ast::UnaryOp::Not => self
+                .truth_in_exit(&node.operand, params)
+                .map(|value| !value),
+            Expr::BoolOp(node) => {
+                let is_and = node.op == ast::BoolOp::And;
+                let values: Vec<Option<bool>> = node
+                    .values
+                    .iter()
+                    .map(|value| self.truth_in_exit(value, params))
+                    .collect();
+                if values.contains(&Some(!is_and)) {
+                    return Some(!is_and);
+                }
+                values.iter().all(Option::is_some).then_some(is_and)
+            }
+            Expr::Compare(node) => {
+                let ([op], [right]) = (&*node.ops, &*node.comparators) else {
+                    return None;
+                };
+                if !is_exception(&node.left) {
+                    return None;
+                }
+                let same = if right.is_none_literal_expr() {
+                    false
+                } else {
+                    self.is_cancellation_class(right)?
+                };
+                match op {
+                    ast::CmpOp::Is | ast::CmpOp::Eq => Some(same),
+                    ast::CmpOp::IsNot | ast::CmpOp::NotEq => Some(!same),
+                    _ => None,
+                }
+            }
+            Expr::Call(call) => {
+                let [subject, class] = &*call.arguments.args else {
+                    return None;
+                };
+                let asks = self.is_builtin(&call.func, "isinstance")
+                    || self.is_builtin(&call.func, "issubclass");
+                if asks && is_exception(subject) {
+                    self.is_cancellation_class(class)
+                } else {
+                    None
+                }
+            }
+            _ if is_exception(test) => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Whether a `CancelledError` is an instance of a class, as far as the file shows.
+    fn is_cancellation_class(&self, class: &'a Expr) -> Option<bool> {
+        if self.class_catches(class).is_some() {
+            return Some(true);
+        }
+        let classes: Vec<&Expr> = match class {
+            Expr::Tuple(tuple) => tuple.elts.iter().collect(),
+            other => vec![other],
+        };
+        let known = classes.iter().all(|class| {
+            !self.qualified_names(class).is_empty() || self.class_named(class).is_some()
+        });
+        known.then_some(false)
+    }
+
+    /// Whether a coroutine function may come to its end although its task is cancelled.
+    fn may_return_when_cancelled(&self, function: FunctionId) -> bool {
+        if let Some(known) = self.cleanup_memo.may_return.borrow().get(&function) {
+            return *known;
+        }
+        let memo = &self.cleanup_memo.may_return;
+        memo.borrow_mut().insert(function, false);
+        let flow = self.flow(function);
+        let walker = Walker {
+            file: self,
+            flow,
+            inside: &|_| true,
+            truth: &|_| None,
+        };
+        let result = walker.walk(flow.entry(), true).contains(&NodeId::RETURNED);
+        memo.borrow_mut().insert(function, result);
+        result
+    }
+
+    /// Whether a cancelled task may come past a suspension that is cut.
+    fn may_pass(&self, suspension: &Suspension<'a>) -> bool {
+        if suspension.conditional {
+            return true;
+        }
+        match suspension.cut {
+            Cut::Never | Cut::Waits => return true,
+            Cut::WaitsThenRaises => return false,
+            Cut::Raises => {}
+        }
+        suspension
+            .call()
+            .and_then(|call| self.callee(call))
+            .is_some_and(|callee| {
+                let data = self.tree.function(callee);
+                data.is_async() && !data.is_generator && self.may_return_when_cancelled(callee)
+            })
+    }
+}
+
+/// Whether a cancellation can arrive at a suspension; at a task that was just cancelled it is
+/// that task's own.
+fn brings_cancellation(suspension: &Suspension<'_>) -> bool {
+    match suspension.cut {
+        Cut::Never | Cut::WaitsThenRaises => false,
+        Cut::Waits => matches!(suspension.kind, SuspensionKind::Exit(_)),
+        Cut::Raises => true,
+    }
+}
+
+fn body_range(body: &[Stmt]) -> Option<TextRange> {
+    let (first, last) = (body.first()?, body.last()?);
+    Some(TextRange::new(first.start(), last.end()))
+}
+
+/// A parameter of `__aexit__` that holds the exception or its class.
+enum ExitParameter<'a> {
+    Plain(&'a str),
+    /// `*exc_info`, of which the items count.
+    Rest(&'a str),
+}
+
+impl ExitParameter<'_> {
+    fn is(&self, expr: &Expr) -> bool {
+        match (self, expr) {
+            (ExitParameter::Plain(name), Expr::Name(node)) => node.id == *name,
+            (ExitParameter::Rest(name), Expr::Subscript(node)) => {
+                matches!(&*node.value, Expr::Name(value) if value.id == *name)
+                    && node.slice.is_number_literal_expr()
+            }
+            _ => false,
+        }
+    }
+}
+
+fn exit_parameters(def: &ast::StmtFunctionDef) -> Vec<ExitParameter<'_>> {
+    let plain = def
+        .parameters
+        .posonlyargs
+        .iter()
+        .chain(&def.parameters.args)
+        .skip(1)
+        .map(|it| ExitParameter::Plain(it.parameter.name.as_str()));
+    let rest = def.parameters.vararg.as_ref();
+    plain
+        .chain(rest.map(|it| ExitParameter::Rest(it.name.as_str())))
+        .collect()
+}
+
+/// Walks a part of a flow graph.
+struct Walker<'w, 'a> {
+    file: &'w File<'a>,
+    flow: &'w Flow<'a>,
+    inside: &'w dyn Fn(StmtId) -> bool,
+    truth: &'w dyn Fn(&'a Expr) -> Option<bool>,
+}
+
+impl<'a> Walker<'_, 'a> {
+    /// What is cut on the ways of a cancelled task, and what only others come to.
+    fn cuts_and_lost(&self, entry: NodeId) -> (Vec<BlockCut<'a>>, Vec<StmtId>) {
+        let cancelled = self.walk(entry, true);
+        let all = self.file.suspensions(self.flow.function);
+        let mut cuts: Vec<BlockCut<'a>> = cancelled
+            .iter()
+            .map(|node| self.flow.node(*node))
+            .filter(|node| node.stmt.is_some_and(|stmt| (self.inside)(stmt)))
+            .flat_map(|node| &node.suspensions)
+            .map(|index| all[*index])
+            .filter(Suspension::is_cut)
+            .map(|suspension| BlockCut {
+                suspension,
+                may_pass: self.file.may_pass(&suspension),
+            })
+            .collect();
+        cuts.sort_by_key(|cut| (cut.suspension.stmt, cut.suspension.range.end()));
+        cuts.dedup_by_key(|cut| (cut.suspension.stmt, cut.suspension.range));
+        if cuts.is_empty() {
+            return (cuts, Vec::new());
+        }
+        let reached = self.stmts(&cancelled);
+        let mut lost: Vec<StmtId> = self
+            .stmts(&self.walk(entry, false))
+            .difference(&reached)
+            .copied()
+            .collect();
+        lost.sort();
+        (cuts, lost)
+    }
+
+    fn stmts(&self, nodes: &FxHashSet<NodeId>) -> FxHashSet<StmtId> {
+        nodes
+            .iter()
+            .filter_map(|node| self.flow.node(*node).stmt)
+            .filter(|stmt| (self.inside)(*stmt))
+            .collect()
+    }
+
+    /// The nodes that are reached from one, itself included, without leaving the part.
+    fn walk(&self, entry: NodeId, cancelled: bool) -> FxHashSet<NodeId> {
+        let mut seen = FxHashSet::default();
+        let mut open = vec![entry];
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let node = self.flow.node(id);
+            let is_inside = node.stmt.is_some_and(|stmt| (self.inside)(stmt));
+            if id != entry && !is_inside {
+                continue;
+            }
+            if cancelled && let Some(cut) = node.cut {
+                open.push(cut);
+                if !self.passes(&node.suspensions) {
+                    continue;
+                }
+            }
+            open.extend(self.next(id));
+        }
+        seen
+    }
+
+    /// Whether a cancelled task may come past every suspension of a step.
+    fn passes(&self, suspensions: &[usize]) -> bool {
+        let all = self.file.suspensions(self.flow.function);
+        suspensions
+            .iter()
+            .map(|index| &all[*index])
+            .filter(|it| it.is_cut())
+            .all(|it| self.file.may_pass(it))
+    }
+
+    fn next(&self, id: NodeId) -> Vec<NodeId> {
+        let node = self.flow.node(id);
+        match (node.kind, node.next.as_slice()) {
+            (NodeKind::Test(test), [yes, no]) => match (self.truth)(test) {
+                Some(true) => vec![*yes],
+                Some(false) => vec![*no],
+                None => vec![*yes, *no],
+            },
+            (_, next) => next.to_vec(),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! How much is lost where a cancellation cuts cleanup off: which awaits give something back, and
+//! which statements would be missed.
+//!
+//! Not here: what a cancelled task comes to (`cleanup.rs`).
+
+use ruff_python_ast::{self as ast, Expr, Stmt};
+
+use super::File;
+use super::cleanup::Cleanup;
+use super::kinds::Kind;
+use super::names::BindingKind;
+use super::suspend::{Cut, Suspension, SuspensionKind};
+use super::tree::{FunctionId, StmtId};
+
+/// How far calls are followed to see what a helper gives back.
+const DEPTH: u32 = 4;
+
+/// The first words of methods that give something back.
+const GIVES_BACK: [&str; 7] = [
+    "release",
+    "close",
+    "aclose",
+    "rollback",
+    "unlock",
+    "disconnect",
+    "checkin",
+];
+
+/// Words in front of the telling one: `async_close`, `_safe_release`.
+const PREFIXES: [&str; 8] = [
+    "async", "safe", "safely", "do", "force", "try", "maybe", "a",
+];
+
+/// The methods of a logger.
+const LOG_METHODS: [&str; 10] = [
+    "critical",
+    "debug",
+    "error",
+    "exception",
+    "fatal",
+    "info",
+    "log",
+    "trace",
+    "warn",
+    "warning",
+];
+
+impl<'a> File<'a> {
+    /// Whether an await gives something back that is missed when it is cut off: a release, a
+    /// close, a rollback, a put, an unlock.
+    #[must_use]
+    pub fn gives_back(&self, suspension: &Suspension<'a>) -> bool {
+        match suspension.kind {
+            SuspensionKind::Await(operand) => self.awaiting_gives_back(operand, DEPTH),
+            _ => false,
+        }
+    }
+
+    fn awaiting_gives_back(&self, operand: &'a Expr, depth: u32) -> bool {
+        let (Some(depth), Expr::Call(call)) = (depth.checked_sub(1), operand) else {
+            return false;
+        };
+        if let Some(function) = self.callee(call)
+            && self.tree.function(function).is_async()
+            && !self.is_stub(function)
+        {
+            return self.helper_gives_back(function, depth);
+        }
+        const WRAPPERS: [&str; 5] = ["wait_for", "gather", "wait", "create_task", "ensure_future"];
+        let is_wrapper = self
+            .asyncio_name(&call.func)
+            .is_some_and(|name| WRAPPERS.contains(&name.as_str()));
+        if is_wrapper {
+            return call.arguments.args.iter().any(|argument| match argument {
+                Expr::List(list) => list
+                    .elts
+                    .iter()
+                    .any(|it| self.awaiting_gives_back(it, depth)),
+                other => self.awaiting_gives_back(other, depth),
+            });
+        }
+        match &*call.func {
+            Expr::Name(name) => is_giving_back(name.id.as_str()),
+            Expr::Attribute(method) => {
+                is_giving_back(method.attr.as_str())
+                    && (method.attr.as_str() != "put" || self.is_bounded_queue(&method.value))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a helper of this file is cut at something that gives back, or before something
+    /// that is missed.
+    fn helper_gives_back(&self, function: FunctionId, depth: u32) -> bool {
+        let all = self.suspensions(function);
+        let cut = all.iter().filter(|it| it.cut == Cut::Raises);
+        cut.clone().any(|it| match it.kind {
+            SuspensionKind::Await(operand) => self.awaiting_gives_back(operand, depth),
+            _ => false,
+        })
+    }
+
+    /// Whether a queue is known to have a size: only then a `put()` waits.
+    fn is_bounded_queue(&self, expr: &'a Expr) -> bool {
+        self.kind(expr) == Some(Kind::Queue) && !self.is_unbounded_queue(expr)
+    }
+
+    /// Whether every queue that the file assigns to an expression is made without a size.
+    #[must_use]
+    pub fn is_unbounded_queue(&self, expr: &'a Expr) -> bool {
+        let values = self.values_of(expr);
+        !values.is_empty()
+            && values.iter().all(|value| {
+                value.as_call_expr().is_some_and(|call| {
+                    let made = self.asyncio_name(&call.func).is_some_and(|name| {
+                        ["Queue", "LifoQueue", "PriorityQueue"].contains(&name.as_str())
+                    });
+                    let size = call.arguments.find_argument_value("maxsize", 0);
+                    made && size.is_none_or(is_zero)
+                })
+            })
+    }
+
+    /// The lost statements of a block that somebody misses, those below others left out.
+    #[must_use]
+    pub fn missed_statements(&self, block: &Cleanup<'a>) -> Vec<StmtId> {
+        let mut found: Vec<StmtId> = Vec::new();
+        for id in &block.skipped {
+            let covered = found.iter().any(|outer| self.tree.contains(*outer, *id));
+            if !covered && self.is_missed(block, *id) {
+                found.push(*id);
+            }
+        }
+        found
+    }
+
+    fn is_missed(&self, block: &Cleanup<'a>, id: StmtId) -> bool {
+        let suspends = self
+            .suspensions_of(id)
+            .any(|it| !self.is_pause(it) && !matches!(it.kind, SuspensionKind::ContextBody));
+        if suspends {
+            return true;
+        }
+        let data = self.tree.stmt(id);
+        match data.node {
+            Stmt::Expr(node) => self.is_missed_expr(&node.value),
+            Stmt::Assign(node) => node.targets.iter().any(|it| self.is_shared(it)),
+            Stmt::AugAssign(node) => self.is_shared(&node.target),
+            Stmt::AnnAssign(node) => node.value.is_some() && self.is_shared(&node.target),
+            Stmt::Delete(node) => node.targets.iter().any(|it| self.is_shared(it)),
+            Stmt::If(_) | Stmt::For(_) | Stmt::While(_) | Stmt::With(_) | Stmt::Try(_) => block
+                .skipped
+                .iter()
+                .filter(|below| **below > id && self.tree.contains(id, **below))
+                .any(|below| self.is_missed(block, *below)),
+            _ => false,
+        }
+    }
+
+    fn is_missed_expr(&self, expr: &'a Expr) -> bool {
+        let call = match expr {
+            Expr::Await(node) => node.value.as_call_expr(),
+            other => other.as_call_expr(),
+        };
+        call.is_some_and(|call| !self.is_telling(call))
+    }
+
+    /// Whether a call only tells somebody: a log line, a print, a pause.
+    fn is_telling(&self, call: &'a ast::ExprCall) -> bool {
+        match &*call.func {
+            Expr::Name(name) => {
+                ["print", "log"].contains(&name.id.as_str()) || self.is_asyncio(&call.func, "sleep")
+            }
+            Expr::Attribute(method) => {
+                let name = method.attr.as_str();
+                (LOG_METHODS.contains(&name) && is_logger(&method.value))
+                    || ["log", "_log", "log_message"].contains(&name)
+                    || self.is_asyncio(&call.func, "sleep")
+                    || self.qualified(&call.func).as_deref() == Some("warnings.warn")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether an assigned target is seen outside of the function.
+    fn is_shared(&self, target: &'a Expr) -> bool {
+        match target {
+            Expr::Attribute(_) | Expr::Subscript(_) => true,
+            Expr::Tuple(tuple) => tuple.elts.iter().any(|it| self.is_shared(it)),
+            Expr::Name(name) => {
+                let scope = self.tree.scope_of(target);
+                let data = self.scope(scope);
+                data.globals.contains(&name.id.as_str())
+                    || data.nonlocals.contains(&name.id.as_str())
+            }
+            _ => false,
+        }
+    }
+
+    /// `asyncio.sleep(..)`: a pause is not cleanup.
+    #[must_use]
+    pub fn is_pause(&self, suspension: &Suspension<'a>) -> bool {
+        suspension.call().is_some_and(|call| {
+            self.qualified(&call.func).is_some_and(|name| {
+                [
+                    "asyncio.sleep",
+                    "anyio.sleep",
+                    "asyncio.lowlevel.checkpoint",
+                ]
+                .contains(&name.as_str())
+            })
+        })
+    }
+
+    /// Whether an expression is a parameter.
+    #[must_use]
+    pub fn is_parameter(&self, expr: &Expr) -> bool {
+        self.bindings_of(expr)
+            .iter()
+            .any(|binding| matches!(binding.kind, BindingKind::Parameter(_)))
+    }
+}
+
+fn is_zero(expr: &Expr) -> bool {
+    matches!(expr, Expr::NumberLiteral(literal)
+        if matches!(&literal.value, ast::Number::Int(value) if *value == ast::Int::ZERO))
+}
+
+fn is_giving_back(name: &str) -> bool {
+    let mut words = name.split('_').filter(|word| !word.is_empty());
+    words
+        .find(|word| !PREFIXES.contains(word))
+        .is_some_and(|word| GIVES_BACK.contains(&word))
+        || name == "put"
+}
+
+/// A name with `log` in it is a logger: `logger`, `self._log`, `LOGGER`.
+fn is_logger(expr: &Expr) -> bool {
+    let name = match expr {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        Expr::Call(call) => return is_logger(&call.func),
+        _ => return false,
+    };
+    name.to_ascii_lowercase().contains("log")
+}
