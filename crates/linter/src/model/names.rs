@@ -287,14 +287,20 @@ impl<'a> File<'a> {
     /// Whether the file takes any name from asyncbis.
     #[must_use]
     pub fn imports_asyncbis(&self) -> bool {
+        self.imports("asyncbis")
+    }
+
+    /// Whether the file takes any name from a package.
+    #[must_use]
+    pub fn imports(&self, package: &str) -> bool {
         self.tree.scopes.iter().any(|scope| {
-            let star = scope.stars.contains(&"asyncbis");
+            let star = scope.stars.contains(&package);
             let import = scope.names().any(|(_, bindings)| {
                 bindings.iter().any(|binding| match binding.kind {
                     BindingKind::Import(module)
                     | BindingKind::ImportFrom {
                         level: 0, module, ..
-                    } => module.split('.').next() == Some("asyncbis"),
+                    } => module.split('.').next() == Some(package),
                     _ => false,
                 })
             });

@@ -450,23 +450,46 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Whether every task that `wait_for(task, 1)` or `gather(*tasks)` waits for was told to cancel
-    /// earlier in the same function.
+    /// Whether every task that `wait_for(task, 1)`, `gather(*tasks)` or `wait(tasks)` waits for was
+    /// told to cancel earlier in the same function.
     fn awaits_cancelled(&self, call: &'a ast::ExprCall) -> bool {
-        let is_gather = !self.is_asyncio(&call.func, "wait_for");
-        let tasks = if is_gather {
-            &call.arguments.args[..]
-        } else {
-            call.arguments.args.get(..1).unwrap_or_default()
+        let arguments = &call.arguments.args;
+        let is_gather = self.is_asyncio(&call.func, "gather");
+        let tasks: Vec<&'a Expr> = match arguments.first() {
+            Some(Expr::List(list)) if !is_gather => list.elts.iter().collect(),
+            Some(first) if !is_gather => vec![first],
+            _ => arguments.iter().collect(),
         };
-        let is_cancelled = |task: &'a Expr| {
+        let is_cancelled = |task: &&'a Expr| {
             let task = match task {
                 Expr::Starred(starred) => &*starred.value,
-                other => other,
+                other => *other,
             };
             self.is_cancelled_before(task, self.tree.stmt_of(task))
         };
         !tasks.is_empty() && tasks.iter().all(is_cancelled)
+    }
+
+    /// Whether what is awaited ends by itself because it was told to cancel: the task, or the tasks
+    /// of `gather()`, `wait()` or `wait_for()`.
+    #[must_use]
+    pub fn awaits_cancelled_task(&self, operand: &'a Expr, stmt: StmtId) -> bool {
+        match operand {
+            Expr::Call(call) => {
+                let waits = ["gather", "wait", "wait_for"];
+                waits.iter().any(|name| self.is_asyncio(&call.func, name))
+                    && self.awaits_cancelled(call)
+            }
+            task => self.is_cancelled_before(task, stmt),
+        }
+    }
+
+    /// `await shield(..)`
+    #[must_use]
+    pub fn is_call_of_shield(&self, suspension: &Suspension<'a>) -> bool {
+        suspension
+            .call()
+            .is_some_and(|call| self.is_asyncio(&call.func, "shield"))
     }
 
     /// Whether the awaited task, or each of the awaited tasks, was told to cancel earlier in the

@@ -3,3 +3,5 @@
 //! A rule declares `NEEDLES` (see [`crate::prefilter`]) and `check(&File, &mut Report)`.
 
 include!(concat!(env!("OUT_DIR"), "/rule_modules.rs"));
+
+mod unshielded;

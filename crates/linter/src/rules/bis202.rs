@@ -1,0 +1,28 @@
+//! BIS202 unshielded-await-in-cancel-handler: a handler that catches the cancellation and awaits.
+
+use super::unshielded;
+use crate::diagnostic::Severity;
+use crate::model::File;
+use crate::model::cleanup::CleanupKind;
+use crate::prefilter::Needles;
+use crate::report::Report;
+
+/// A handler in an asynchronous function.
+pub(crate) const NEEDLES: Needles = &[&["async def"], &["except"]];
+
+pub(crate) fn check(file: &File, report: &mut Report) {
+    for found in unshielded::cut_off(file) {
+        let is_handler = matches!(found.cleanup.kind, CleanupKind::Handler(_));
+        if !is_handler || !found.missed.is_empty() {
+            continue;
+        }
+        let severity = if file.gives_back(&found.at.suspension) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
+        let message = format!("{} {} is not shielded", found.subject(file), found.place());
+        let diagnostic = report.add(severity, found.at.suspension.range, message);
+        found.explain(file, diagnostic);
+    }
+}

@@ -1,0 +1,51 @@
+//! BIS203 unshielded-await-in-aexit: an `__aexit__` that awaits after a cancelled body.
+
+use super::unshielded::{self, CutOff};
+use crate::diagnostic::Severity;
+use crate::model::File;
+use crate::model::cleanup::CleanupKind;
+use crate::prefilter::Needles;
+use crate::report::Report;
+
+/// The method, or what gives a callback to an exit stack.
+pub(crate) const NEEDLES: Needles = &[&["async def"], &["__aexit__", "push_async_"]];
+
+pub(crate) fn check(file: &File, report: &mut Report) {
+    for found in unshielded::cut_off(file) {
+        if found.cleanup.kind != CleanupKind::Exit || is_delegation(file, &found) {
+            continue;
+        }
+        let message = format!("{} {} is not shielded", found.subject(file), found.place());
+        let diagnostic = report.add(Severity::Warning, found.at.suspension.range, message);
+        found.explain(file, diagnostic);
+        if let Some(method) = only_method(file, &found) {
+            diagnostic.help(format!(
+                "shield inside `{method}()`, so that everyone who calls it is helped, or wrap the \
+                 call in `with asyncbis.CancelScope(shield=True):`"
+            ));
+        }
+    }
+}
+
+/// Whether the method only hands the exit on to another object's `__aexit__`, whose own affair the
+/// shield is.
+fn is_delegation(file: &File, found: &CutOff) -> bool {
+    let delegates = found.at.suspension.call_name() == Some("__aexit__");
+    delegates && found.missed.is_empty() && found.cleanup.cut.len() == 1 && {
+        let def = found.cleanup.stmt;
+        file.suspensions(found.cleanup.function)
+            .iter()
+            .all(|it| it.call_name() == Some("__aexit__") && file.tree.contains(def, it.stmt))
+    }
+}
+
+/// The method of the same class that the block calls, where that is all it waits for.
+fn only_method<'a>(file: &File<'a>, found: &CutOff<'_, 'a>) -> Option<&'a str> {
+    if found.cleanup.cut.len() != 1 || !found.missed.is_empty() {
+        return None;
+    }
+    let call = found.at.suspension.call()?;
+    let callee = file.callee(call)?;
+    file.tree.function(callee).class?;
+    found.at.suspension.call_name()
+}

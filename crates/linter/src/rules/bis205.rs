@@ -1,0 +1,197 @@
+//! BIS205 spawned-cleanup: cleanup that is given to a new task.
+
+use ruff_python_ast::{Expr, ExprCall, Stmt};
+use ruff_text_size::{Ranged, TextRange};
+
+use super::unshielded::short;
+use crate::diagnostic::{Applicability, Edit, Fix, Severity};
+use crate::model::File;
+use crate::model::cleanup::{Cleanup, CleanupKind};
+use crate::model::kinds::Kind;
+use crate::model::tree::StmtId;
+use crate::prefilter::Needles;
+use crate::report::Report;
+
+/// A spawn, in a block that runs while a task is cancelled or an object goes away.
+pub(crate) const NEEDLES: Needles = &[
+    &["create_task", "ensure_future"],
+    &["finally", "except", "__del__"],
+];
+
+pub(crate) fn check(file: &File, report: &mut Report) {
+    for (expr, call) in file.tree.calls() {
+        if !spawns(file, call) {
+            continue;
+        }
+        let stmt = file.tree.stmt_of(expr);
+        let Some(place) = place_of(file, stmt) else {
+            continue;
+        };
+        if is_waited_for(file, expr, stmt) {
+            continue;
+        }
+        let name = short(file, &call.func);
+        let diagnostic = report.add(
+            Severity::Error,
+            call.range(),
+            format!(
+                "cleanup is given to a new task by `{name}()` {}",
+                place.text
+            ),
+        );
+        diagnostic
+            .label("cancelled at its first await if the program is shutting down")
+            .help(
+                "await it here, in `with asyncbis.CancelScope(shield=True):` or \
+                 `async with asyncbis.timeout(5, shield=True):`",
+            )
+            .fix(fix(file, stmt, expr, call));
+        if let Some(source) = place.source {
+            diagnostic.and(
+                source,
+                "a cancellation that arrives here leads to the cleanup",
+            );
+        }
+    }
+}
+
+struct Place {
+    text: &'static str,
+    source: Option<TextRange>,
+}
+
+fn place_of(file: &File, stmt: StmtId) -> Option<Place> {
+    let function = file.tree.function(file.tree.stmt(stmt).function);
+    if function.class.is_some() && function.name() == "__del__" {
+        return Some(Place {
+            text: "in `__del__`",
+            source: None,
+        });
+    }
+    let cleanup = file.cleanup_around(stmt)?;
+    let text = match cleanup.kind {
+        CleanupKind::Finally => "in a `finally`",
+        CleanupKind::Handler(_) => "in a handler that catches the cancellation",
+        CleanupKind::Exit => return None,
+    };
+    Some(Place {
+        text,
+        source: source(cleanup),
+    })
+}
+
+fn source(cleanup: &Cleanup) -> Option<TextRange> {
+    cleanup.source.map(|source| source.range)
+}
+
+/// `asyncio.create_task()`, `asyncio.ensure_future()`, and `create_task()` of an event loop.
+fn spawns<'a>(file: &File<'a>, call: &'a ExprCall) -> bool {
+    if let Some(name) = file.asyncio_name(&call.func) {
+        return ["create_task", "ensure_future"].contains(&name.as_str());
+    }
+    let Expr::Attribute(method) = &*call.func else {
+        return false;
+    };
+    method.attr.as_str() == "create_task"
+        && (file.kind(&method.value) == Some(Kind::EventLoop) || is_called_loop(&method.value))
+}
+
+/// A name that says it is the event loop.
+fn is_called_loop(expr: &Expr) -> bool {
+    let name = match expr {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        _ => return false,
+    };
+    ["loop", "_loop", "event_loop"].contains(&name)
+}
+
+/// Whether the task is awaited where it is made, or handed to a shield in the same block.
+fn is_waited_for<'a>(file: &File<'a>, expr: &'a Expr, stmt: StmtId) -> bool {
+    let mut current = expr;
+    while let Some(parent) = file.tree.parent(current) {
+        if parent.is_await_expr() {
+            return true;
+        }
+        current = parent;
+    }
+    let Stmt::Assign(assign) = file.tree.stmt(stmt).node else {
+        return false;
+    };
+    let [Expr::Name(target)] = assign.targets.as_slice() else {
+        return false;
+    };
+    let Some(cleanup) = file.cleanup_around(stmt) else {
+        return false;
+    };
+    let is_task = |expr: &Expr| matches!(expr, Expr::Name(name) if name.id == target.id);
+    file.suspensions(cleanup.function).iter().any(|suspension| {
+        let awaits_it = || {
+            let mut exprs = file.tree.exprs_of(suspension.stmt);
+            exprs.any(|it| is_task(it) && suspension.range.contains_range(it.range()))
+        };
+        cleanup.contains(file, suspension.stmt)
+            && (suspension.shield.is_some() || file.is_call_of_shield(suspension))
+            && awaits_it()
+    }) || passed_to_shield(file, cleanup, target.id.as_str())
+}
+
+/// Whether `shield()` is called on a name, or on another name for it, in a block.
+fn passed_to_shield<'a>(file: &File<'a>, cleanup: &Cleanup<'a>, task: &str) -> bool {
+    let mut names = vec![task.to_owned()];
+    for stmt in file.tree.stmt_ids() {
+        if !cleanup.contains(file, stmt) {
+            continue;
+        }
+        if let Stmt::Assign(assign) = file.tree.stmt(stmt).node
+            && let (Expr::Name(value), [Expr::Name(target)]) =
+                (&*assign.value, assign.targets.as_slice())
+            && names.contains(&value.id.to_string())
+        {
+            names.push(target.id.to_string());
+        }
+    }
+    file.tree.calls_below(cleanup.stmt).any(|(expr, call)| {
+        cleanup.contains(file, file.tree.stmt_of(expr))
+            && file.is_asyncio(&call.func, "shield")
+            && matches!(call.arguments.args.first(),
+                Some(Expr::Name(name)) if names.contains(&name.id.to_string()))
+    })
+}
+
+/// Awaits the coroutine in place, where the call is a statement of its own in an asynchronous
+/// function and says nothing but the coroutine (and a name).
+fn fix<'a>(file: &File<'a>, stmt: StmtId, expr: &'a Expr, call: &'a ExprCall) -> Option<Fix> {
+    let data = file.tree.stmt(stmt);
+    let Stmt::Expr(node) = data.node else {
+        return None;
+    };
+    let [Expr::Call(coroutine)] = &*call.arguments.args else {
+        return None;
+    };
+    let only_name = call
+        .arguments
+        .keywords
+        .iter()
+        .all(|keyword| keyword.arg.as_deref() == Some("name"));
+    let is_async = file.tree.function(data.function).is_async();
+    if !std::ptr::eq(&raw const *node.value, expr) || !only_name || !is_async {
+        return None;
+    }
+    let name = file.asyncbis("CancelScope")?;
+    let mut edits = file.wrap(
+        std::slice::from_ref(data.node),
+        &format!("with {}(shield=True):", name.text),
+    )?;
+    let before = TextRange::new(call.start(), coroutine.start());
+    let after = TextRange::new(coroutine.end(), call.end());
+    edits.push(Edit::replacement(before, "await "));
+    edits.push(Edit::deletion(after));
+    edits.extend(name.import);
+    file.fix(
+        "Await it under a shield",
+        Applicability::Unsafe,
+        edits,
+        true,
+    )
+}
