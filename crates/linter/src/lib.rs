@@ -15,6 +15,7 @@ pub mod fix;
 mod nesting;
 mod prefilter;
 mod rules;
+mod shield_fix;
 pub mod suppress;
 
 pub use check::{Checked, RulePanic, check, unreadable};
