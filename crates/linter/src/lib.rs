@@ -14,8 +14,8 @@ mod check;
 pub mod fix;
 mod nesting;
 mod prefilter;
+mod reraise;
 mod rules;
-mod shield_fix;
 pub mod suppress;
 
 pub use check::{Checked, RulePanic, check, unreadable};

@@ -844,7 +844,7 @@ impl<'a> File<'a> {
     }
 
     /// Whether `isinstance(exc, class)` holds for a `CancelledError`.
-    fn cancellation_is_instance(&self, class: &'a Expr) -> Option<bool> {
+    pub(super) fn cancellation_is_instance(&self, class: &'a Expr) -> Option<bool> {
         if let Expr::Tuple(tuple) = class {
             let known: Vec<Option<bool>> = tuple
                 .elts

@@ -32,8 +32,8 @@ pub struct Catcher<'a> {
     pub catches: Catches,
     /// The suspensions whose cancellation it catches, in order; never empty.
     pub sources: Vec<Suspension<'a>>,
-    entries: Vec<NodeId>,
-    source_nodes: Vec<NodeId>,
+    pub(super) entries: Vec<NodeId>,
+    pub(super) source_nodes: Vec<NodeId>,
 }
 
 impl<'a> Catcher<'a> {
@@ -211,7 +211,13 @@ impl<'a> File<'a> {
 
     /// Whether a cancellation on its way at `from` arrives at one of `goals` before it leaves a
     /// statement.
-    fn leads_inside(&self, flow: &Flow<'a>, from: NodeId, stmt: StmtId, goals: &[NodeId]) -> bool {
+    pub(super) fn leads_inside(
+        &self,
+        flow: &Flow<'a>,
+        from: NodeId,
+        stmt: StmtId,
+        goals: &[NodeId],
+    ) -> bool {
         let leaves = |id: NodeId| {
             flow.node(id)
                 .stmt
@@ -221,7 +227,7 @@ impl<'a> File<'a> {
         goals.iter().any(|goal| reached.contains(*goal))
     }
 
-    fn cut_suspensions(&self, flow: &Flow<'a>, id: NodeId) -> Vec<Suspension<'a>> {
+    pub(super) fn cut_suspensions(&self, flow: &Flow<'a>, id: NodeId) -> Vec<Suspension<'a>> {
         let all = self.suspensions(flow.function);
         flow.node(id)
             .suspensions
@@ -308,7 +314,7 @@ impl<'a> File<'a> {
         })
     }
 
-    fn is_in_part(&self, flow: &Flow<'a>, id: NodeId, stmt: StmtId, part: Part) -> bool {
+    pub(super) fn is_in_part(&self, flow: &Flow<'a>, id: NodeId, stmt: StmtId, part: Part) -> bool {
         flow.node(id)
             .stmt
             .is_some_and(|inner| self.tree.part_of(stmt, inner) == Some(part))
@@ -323,6 +329,9 @@ impl<'a> File<'a> {
             |reached: &Reached| catcher.source_nodes.iter().any(|id| reached.contains(*id));
         let leaves = |id: NodeId| {
             let node = flow.node(id);
+            if self.uses_up_queue(flow, id) {
+                return true;
+            }
             let NodeKind::Test(test) = node.kind else {
                 return false;
             };
@@ -354,8 +363,15 @@ impl<'a> File<'a> {
         })
     }
 
+    /// A queue is empty sooner or later, and then taking from it is cut.
+    fn uses_up_queue(&self, flow: &Flow<'a>, id: NodeId) -> bool {
+        self.cut_suspensions(flow, id)
+            .iter()
+            .any(|it| it.conditional && matches!(it.call_name(), Some("get" | "put" | "join")))
+    }
+
     /// The names and attributes that a handler sets, itself or through a method of the object.
-    fn flags_set_by(&self, catcher: &Catcher<'a>) -> Vec<String> {
+    pub(super) fn flags_set_by(&self, catcher: &Catcher<'a>) -> Vec<String> {
         let mut flags = Vec::new();
         let CatcherKind::Except(_, index) = catcher.kind else {
             return flags;

@@ -7,25 +7,27 @@
 //! - `callgraph`: which function of the file a call reaches;
 //! - `suspend`: where a function may suspend, and what shields it;
 //! - `flow`: where control and a cancellation go;
-//! - `uses`: where a local name is used, who takes a value;
-//! - `shield_calls`: what becomes of each `shield()`;
 //! - `handlers`: who catches a cancellation and what becomes of it;
 //! - `cleanup`: what runs while a cancellation passes, and where it is cut off;
-//! - `loss`: what is missed then.
+//! - `loss`: what is missed then;
+//! - `fate`: what becomes of a caught cancellation;
+//! - `drain`: loops that wait for one task whatever happens;
+//! - `jumps`: cancellations dropped without an `except`.
 //!
 //! Everything beyond the tables is computed when it is first asked for, and kept.
 
 pub mod callgraph;
 pub mod cleanup;
+pub mod drain;
+pub mod fate;
 pub mod flow;
 pub mod handlers;
+pub mod jumps;
 pub mod kinds;
 pub mod loss;
 pub mod names;
-pub mod shield_calls;
 pub mod suspend;
 pub mod tree;
-pub mod uses;
 
 use std::cell::{OnceCell, RefCell};
 
@@ -37,6 +39,8 @@ use rustc_hash::FxHashMap;
 use crate::Settings;
 use crate::source::SourceFile;
 use cleanup::{Cleanup, CleanupMemo};
+use drain::Drain;
+use fate::Fate;
 use flow::Flow;
 use handlers::Catcher;
 use suspend::Suspensions;
@@ -67,6 +71,8 @@ pub struct File<'a> {
     /// The functions whose flow graph is being built: they may call each other.
     flows_begun: RefCell<Vec<FunctionId>>,
     catchers: OnceCell<Vec<Catcher<'a>>>,
+    drains: OnceCell<Vec<Drain<'a>>>,
+    fates: OnceCell<Vec<Fate<'a>>>,
     cleanups: OnceCell<Vec<Cleanup<'a>>>,
     cleanup_memo: CleanupMemo,
 }
@@ -86,6 +92,8 @@ impl<'a> File<'a> {
             no_return: RefCell::default(),
             flows_begun: RefCell::default(),
             catchers: OnceCell::new(),
+            drains: OnceCell::new(),
+            fates: OnceCell::new(),
             cleanups: OnceCell::new(),
             cleanup_memo: CleanupMemo::default(),
         }

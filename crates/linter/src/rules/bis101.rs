@@ -1,0 +1,48 @@
+//! BIS101 cancel-spin-loop: a loop that catches the cancellation and goes round again.
+
+use crate::diagnostic::Severity;
+use crate::model::File;
+use crate::model::fate::Fate;
+use crate::model::flow::Catches;
+use crate::prefilter::{ASYNC, Needles};
+use crate::report::Report;
+use crate::reraise;
+
+/// The loop is a statement of an async function, the handler an `except`.
+pub(crate) const NEEDLES: Needles = &[ASYNC, &["except"], &["while", "for"]];
+
+pub(crate) fn check(file: &File, report: &mut Report) {
+    for (catcher, fate) in file.fates() {
+        let (Some(handler), Fate::Spins(spin)) = (catcher.handler(), fate) else {
+            continue;
+        };
+        let (severity, consequence) = if spin.bounded {
+            (Severity::Warning, "every remaining round is cancelled, too")
+        } else {
+            (Severity::Error, "a cancelled task never leaves this loop")
+        };
+        let stores = catcher.catches == Catches::Cancelled && !reraise::only_logs(handler);
+        let help = match catcher.catches {
+            Catches::Cancelled if stores => {
+                "End the handler with `raise`; what must be finished first is awaited inside \
+                 `with asyncbis.CancelScope(shield=True):`"
+            }
+            Catches::Cancelled => "End the handler with `raise`, so that the task ends",
+            _ => {
+                "Catch `Exception`, which lets the cancellation through, or put \
+                 `except asyncio.CancelledError: raise` above"
+            }
+        };
+        let message = format!(
+            "{} catches the cancellation and the loop goes round again",
+            file.described(catcher)
+        );
+        report
+            .add(severity, catcher.range(), message)
+            .label("swallowed here")
+            .and(file.loop_keyword(spin.loop_stmt), consequence)
+            .and(catcher.sources[0].range, "raises at once in every round")
+            .help(help)
+            .fix(reraise::raise_again(file, catcher));
+    }
+}

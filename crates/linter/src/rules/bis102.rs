@@ -1,0 +1,141 @@
+//! BIS102 cancel-drain-loop: a loop that waits for a task and catches every cancellation.
+
+use ruff_python_ast::{Expr, Stmt};
+use ruff_text_size::Ranged;
+
+use crate::diagnostic::{Applicability, Edit, Fix, Severity};
+use crate::model::File;
+use crate::model::drain::{Drain, DrainForm};
+use crate::model::names::dotted_text;
+use crate::prefilter::{ASYNC, Needles};
+use crate::report::Report;
+use crate::reraise;
+
+/// A `while` in an async function, and `except` or `suppress`.
+pub(crate) const NEEDLES: Needles = &[ASYNC, &["while"], &["except", "suppress"]];
+
+pub(crate) fn check(file: &File, report: &mut Report) {
+    for drain in file.drains() {
+        let task = dotted_text(drain.task).unwrap_or_default();
+        let (severity, what) = match drain.form {
+            DrainForm::Wait => (
+                Severity::Error,
+                "raises at once in every round, until the task is done".to_owned(),
+            ),
+            DrainForm::Bare => (
+                Severity::Error,
+                format!("passes the cancellation on to `{task}`"),
+            ),
+            DrainForm::Shield => (
+                Severity::Warning,
+                "waits to the end by itself: nothing is raised here".to_owned(),
+            ),
+        };
+        let consequence = match drain.form {
+            DrainForm::Wait => "a cancelled task spins in this loop",
+            DrainForm::Bare => "this loop cancels what it waits for",
+            DrainForm::Shield => "this loop is superfluous",
+        };
+        report
+            .add(
+                severity,
+                drain.range,
+                format!("the loop that waits for `{task}` catches the cancellation"),
+            )
+            .and(file.loop_keyword(drain.loop_stmt), consequence)
+            .and(drain.wait.range, what)
+            .help(format!(
+                "Wait once, inside `with asyncbis.CancelScope(shield=True):`, with \
+                 `await asyncbis.wait([{task}])`"
+            ))
+            .fix(shielded_wait(file, drain));
+    }
+}
+
+/// The shielded wait in the place of the loop.
+///
+/// It is safe where the loop is nothing but the wait and nothing is remembered; a checkpoint
+/// raises what the handler stored, because leaving a scope never raises.
+fn shielded_wait(file: &File, drain: &Drain) -> Option<Fix> {
+    let handler = drain.handler?;
+    if !drain.is_pure {
+        return None;
+    }
+    let stores = handler.body.iter().all(is_store);
+    if !stores && !reraise::only_logs(handler) {
+        return None;
+    }
+    let stmt = file.tree.stmt(drain.loop_stmt).node;
+    let text = file.source.slice(stmt.range());
+    let has_comment = text.lines().skip(1).any(|line| {
+        let comment = line.trim_start();
+        comment.starts_with('#')
+    });
+    if has_comment {
+        return None;
+    }
+    let indent = file.indentation(stmt)?;
+    let scope = file.asyncbis("CancelScope")?;
+    let wait = file.asyncbis("wait")?;
+    let (newline, unit) = (file.newline(), file.indent_unit());
+    let task = file.source.slice(drain.task.range());
+    let mut replacement = format!(
+        "with {}(shield=True):{newline}{indent}{unit}await {}([{task}])",
+        scope.text, wait.text
+    );
+    if stores {
+        let checkpoint = file.asyncbis("lowlevel")?;
+        replacement.push_str(&format!(
+            "{newline}{indent}await {}.checkpoint()",
+            checkpoint.text
+        ));
+    }
+    let mut edits = vec![Edit::replacement(stmt.range(), replacement)];
+    edits.extend(scope.import);
+    let passes = !stores && handler.body.iter().all(says_nothing);
+    let keeps_outcome = drain.form == DrainForm::Wait || outcome_is_taken(file, drain);
+    let applicability = if passes && keeps_outcome {
+        Applicability::Safe
+    } else {
+        Applicability::Unsafe
+    };
+    file.fix("Wait inside a shield", applicability, edits, true)
+}
+
+/// `error = exc`, and `if error is None: error = exc`.
+fn is_store(stmt: &Stmt) -> bool {
+    match stmt {
+        Stmt::Assign(node) => matches!(
+            &*node.value,
+            Expr::Name(_) | Expr::BooleanLiteral(_) | Expr::NoneLiteral(_)
+        ),
+        Stmt::If(node) => node.elif_else_clauses.is_empty() && node.body.iter().all(is_store),
+        _ => false,
+    }
+}
+
+fn says_nothing(stmt: &Stmt) -> bool {
+    match stmt {
+        Stmt::Pass(_) | Stmt::Continue(_) => true,
+        Stmt::Expr(node) => node.value.is_ellipsis_literal_expr(),
+        _ => false,
+    }
+}
+
+/// Whether the statement after the loop asks for the task's result: `wait()` doesn't raise what
+/// `await shield(task)` raised.
+fn outcome_is_taken(file: &File, drain: &Drain) -> bool {
+    let end = file.tree.stmt(drain.loop_stmt).end;
+    let text = dotted_text(drain.task);
+    file.tree
+        .stmt_ids()
+        .nth(end.0 as usize + 1)
+        .is_some_and(|next| {
+            file.tree.exprs_of(next).any(|expr| match expr {
+                Expr::Call(call) => matches!(&*call.func, Expr::Attribute(method)
+                    if method.attr.as_str() == "result" && dotted_text(&method.value) == text),
+                Expr::Await(node) => dotted_text(&node.value) == text,
+                _ => false,
+            })
+        })
+}

@@ -1,0 +1,65 @@
+//! BIS103 swallowed-cancel-then-await: code after a swallowed cancellation awaits again.
+
+use crate::diagnostic::{Applicability, Fix, Severity};
+use crate::model::File;
+use crate::model::fate::Fate;
+use crate::model::handlers::Catcher;
+use crate::model::suspend::Suspension;
+use crate::prefilter::{ASYNC, Needles};
+use crate::report::Report;
+use crate::reraise;
+
+/// Only handlers that name the class are reported, or a tuple of classes that contains it.
+pub(crate) const NEEDLES: Needles = &[ASYNC, &["except"], &["Cancelled", "cancelled"]];
+
+pub(crate) fn check(file: &File, report: &mut Report) {
+    for (catcher, fate) in file.fates() {
+        let (Some(_), Fate::AwaitsAgain { at, in_loop }) = (catcher.handler(), fate) else {
+            continue;
+        };
+        let (severity, what, help) = if *in_loop {
+            (
+                Severity::Warning,
+                "the next round of the loop ends here",
+                "End the handler with `raise`: that is how the loop ends anyway",
+            )
+        } else {
+            (
+                Severity::Error,
+                "raises `CancelledError`: nothing from here on runs",
+                "End the handler with `raise`, and put what must run all the same into `finally`, \
+                 shielded by `with asyncbis.CancelScope(shield=True):`",
+            )
+        };
+        let message = format!(
+            "{} swallows the cancellation, and the function awaits again",
+            file.described(catcher)
+        );
+        report
+            .add(severity, catcher.range(), message)
+            .label("swallowed here")
+            .and(catcher.sources[0].range, "cancelled here first")
+            .and(at.range, what)
+            .help(help)
+            .fix(shield_rest(file, catcher, at).or_else(|| reraise::raise_again(file, catcher)));
+    }
+}
+
+/// Shields the statements that only a handler leads to, because the loop before them is endless.
+/// Nothing else is cleanup for certain.
+fn shield_rest<'a>(file: &File<'a>, catcher: &Catcher<'a>, at: &Suspension<'a>) -> Option<Fix> {
+    let rest = file.rest_after(catcher, at)?;
+    // A scope must not be open while a generator is suspended.
+    if file.tree.function(catcher.function).is_generator {
+        return None;
+    }
+    let scope = file.asyncbis("CancelScope")?;
+    let mut edits = file.wrap(rest, &format!("with {}(shield=True):", scope.text))?;
+    edits.extend(scope.import);
+    file.fix(
+        "Shield what runs after the cancellation",
+        Applicability::Unsafe,
+        edits,
+        true,
+    )
+}

@@ -1,0 +1,54 @@
+//! BIS107 suppress-cancelled: a `suppress()` that swallows the cancellation.
+
+use crate::diagnostic::Severity;
+use crate::model::File;
+use crate::model::fate::Fate;
+use crate::prefilter::{ASYNC, Needles};
+use crate::report::Report;
+use crate::reraise;
+
+/// An alias of `contextlib.suppress` still names it in the import.
+pub(crate) const NEEDLES: Needles = &[ASYNC, &["suppress"]];
+
+pub(crate) fn check(file: &File, report: &mut Report) {
+    for (catcher, fate) in file.fates() {
+        if catcher.handler().is_some() {
+            continue;
+        }
+        let source = catcher.sources[0].range;
+        let class = file.source.slice(catcher.range());
+        let message = format!("`suppress({class})` swallows the cancellation");
+        match fate {
+            Fate::Spins(spin) if !spin.bounded => report
+                .add(Severity::Error, catcher.range(), message)
+                .label("swallowed here")
+                .and(
+                    file.loop_keyword(spin.loop_stmt),
+                    "a cancelled task never leaves this loop",
+                )
+                .and(source, "raises at once in every round"),
+            Fate::Spins(spin) => report
+                .add(Severity::Warning, catcher.range(), message)
+                .label("swallowed here")
+                .and(
+                    file.loop_keyword(spin.loop_stmt),
+                    "every remaining round is cancelled, too",
+                )
+                .and(source, "raises at once in every round"),
+            Fate::AwaitsAgain { at, .. } => report
+                .add(Severity::Warning, catcher.range(), message)
+                .label("swallowed here")
+                .and(source, "cancelled here first")
+                .and(at.range, "cancelled again: nothing from here on runs"),
+            Fate::Swallowed => report
+                .add(Severity::Warning, catcher.range(), message)
+                .label("swallowed here")
+                .and(source, "cancelled here"),
+            _ => continue,
+        }
+        .help(format!(
+            "Take `{class}` out of `suppress()`, so that the cancellation goes on"
+        ))
+        .fix(reraise::unsuppress(file, catcher));
+    }
+}
