@@ -26,8 +26,9 @@ pub use source::{Location, NotANotebook, SourceFile, SourceKind};
 
 /// How much stack a thread needs that checks texts of strangers, whatever they contain.
 ///
-/// Nothing of it is used before it is needed: a deep syntax tree is walked recursively.
-pub const STACK_SIZE: usize = 512 * 1024 * 1024;
+/// Address space, not memory: only a deep syntax tree, which is walked recursively, touches much of
+/// it. The deepest that are not refused needed less than 64 MiB in debug builds.
+pub const STACK_SIZE: usize = 256 * 1024 * 1024;
 
 /// What to look for.
 #[derive(Debug, Clone)]
