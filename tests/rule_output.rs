@@ -17,7 +17,14 @@ fn rendered(code: &str, example: &str) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("example.py"), example).expect("writable");
     let output = Command::new(env!("CARGO_BIN_EXE_asyncbis-lint"))
-        .args(["check", "--isolated", "--color", "never", "--min-severity", "info"])
+        .args([
+            "check",
+            "--isolated",
+            "--color",
+            "never",
+            "--min-severity",
+            "info",
+        ])
         .args(["--quiet", "--select", code, "example.py"])
         .current_dir(folder.path())
         .output()
@@ -63,7 +70,12 @@ fn rendered_diagnostics_are_up_to_date() {
                 let start = block.code.as_ptr() as usize - text.as_ptr() as usize;
                 updated.replace_range(start..start + block.code.len(), &output);
             } else {
-                assert_eq!(block.code, output, "{}: run with UPDATE_PAGES=1", path.display());
+                assert_eq!(
+                    block.code,
+                    output,
+                    "{}: run with UPDATE_PAGES=1",
+                    path.display()
+                );
             }
         }
         if updated != text {

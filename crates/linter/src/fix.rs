@@ -211,7 +211,7 @@ impl<'a> File<'a> {
         Edit::insertion(start, format!("{import}{newline}"))
     }
 
-    fn ends_its_line(&self, offset: TextSize) -> bool {
+    pub(crate) fn ends_its_line(&self, offset: TextSize) -> bool {
         let rest = &self.source.text()[TextRange::new(offset, self.line_end(offset))];
         let rest = rest.trim_start();
         rest.is_empty() || rest.starts_with('#')

@@ -16,6 +16,7 @@ mod nesting;
 mod prefilter;
 mod reraise;
 mod rules;
+mod shield_fix;
 pub mod suppress;
 
 pub use check::{Checked, RulePanic, check, unreadable};

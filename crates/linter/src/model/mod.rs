@@ -7,6 +7,8 @@
 //! - `callgraph`: which function of the file a call reaches;
 //! - `suspend`: where a function may suspend, and what shields it;
 //! - `flow`: where control and a cancellation go;
+//! - `uses`: where a local name is used, who takes a value;
+//! - `shield_calls`: what becomes of each `shield()`;
 //! - `handlers`: who catches a cancellation and what becomes of it;
 //! - `cleanup`: what runs while a cancellation passes, and where it is cut off;
 //! - `loss`: what is missed then;
@@ -26,8 +28,10 @@ pub mod jumps;
 pub mod kinds;
 pub mod loss;
 pub mod names;
+pub mod shield_calls;
 pub mod suspend;
 pub mod tree;
+pub mod uses;
 
 use std::cell::{OnceCell, RefCell};
 
