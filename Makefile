@@ -35,7 +35,9 @@ lint: ## Clippy without warnings, and the format as `make fmt` leaves it
 corpus: ## Download the pinned packages that the linter is measured on
 	$(PYTHON) tests/corpus/fetch.py
 
-precision: build corpus ## Compare the findings on the corpus with the judged ones
+precision: build corpus ## Compare the findings on the corpus with what is known about them
+	$(PYTHON) tests/corpus/precision.py --stable
+	$(PYTHON) tests/corpus/precision.py --references
 	$(PYTHON) tests/corpus/precision.py
 
 bench: build corpus ## Measure speed and memory against ruff on the corpus

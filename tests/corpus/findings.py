@@ -44,18 +44,26 @@ class Finding(NamedTuple):
         return self.place.code, self.severity
 
 
-def run_linter(linter: Path, corpus: Path) -> str:
-    """The linter's JSON for the whole corpus."""
+def run_linter(linter: Path, corpus: Path, *more: str) -> str:
+    """The linter's JSON for the whole corpus; `more` are further options."""
     if not linter.is_file():
         raise Failure(f"{linter} is missing: run `make build`")
     if not corpus.is_dir():
         raise Failure(f"{corpus} is missing: run `make corpus`")
     command = [str(linter), "check", "--isolated", "--output-format", "json"]
-    command += ["--min-severity", "info", str(corpus)]
+    command += ["--min-severity", "info", *more, str(corpus)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode not in (0, 1):
         raise Failure(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout
+
+
+def check_stable(linter: Path, corpus: Path) -> None:
+    """Compares the output of one thread with that of many."""
+    alone = run_linter(linter, corpus, "--threads", "1")
+    for _ in range(2):
+        if run_linter(linter, corpus, "--threads", "8") != alone:
+            raise Failure("the output depends on the threads")
 
 
 def parse(text: str, corpus: Path) -> list[Finding]:

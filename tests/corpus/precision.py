@@ -19,7 +19,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from findings import ROOT, SEVERITIES, Failure, Finding, Place, parse, rank, run_linter, source_of
+from findings import ROOT, SEVERITIES, Failure, Finding, Place
+from findings import check_stable, parse, rank, run_linter, source_of
 from references import report_references
 
 HERE = Path(__file__).resolve().parent
@@ -254,6 +255,7 @@ def parse_arguments() -> argparse.Namespace:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--counts", action="store_true", help="findings per rule and severity")
     mode.add_argument("--references", action="store_true", help="which references are found")
+    mode.add_argument("--stable", action="store_true", help="check that threads change nothing")
     mode.add_argument("--unjudged", metavar="CODE", help="print findings to be judged")
     parser.add_argument("--severity", choices=SEVERITIES, help="with --unjudged")
     parser.add_argument("-n", "--number", type=int, default=12, help="with --unjudged: how many")
@@ -265,6 +267,10 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     options = parse_arguments()
     options.corpus = options.corpus.resolve()
+    if options.stable:
+        check_stable(options.linter.resolve(), options.corpus)
+        print("the output is the same with one thread and with eight")
+        return 0
     if options.findings:
         text = options.findings.read_text()
     else:
