@@ -1,4 +1,4 @@
-//! The rendered diagnostics on the rule pages are what the command prints for the example above.
+//! The rendered diagnostics on the rule pages and in the README are what the command prints.
 //!
 //! `UPDATE_PAGES=1 cargo test --test rule_output` rewrites them.
 
@@ -81,5 +81,32 @@ fn rendered_diagnostics_are_up_to_date() {
         if updated != text {
             fs::write(&path, updated).expect("writable");
         }
+    }
+}
+
+/// The README's block names the file whose diagnostics it shows.
+#[test]
+fn the_readme_shows_what_the_command_prints() {
+    const OPENING: &str = "```text output ";
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = root.join("README.md");
+    let text = fs::read_to_string(&path).expect("readable");
+    let opening = text.find(OPENING).expect("the README shows a diagnostic");
+    let line_end = opening + text[opening..].find('\n').expect("a line");
+    let file = &text[opening + OPENING.len()..line_end];
+    let start = line_end + 1;
+    let end = start + text[start..].find("```").expect("the block ends");
+    let output = Command::new(env!("CARGO_BIN_EXE_asyncbis-lint"))
+        .args(["check", "--isolated", "--color", "never", "--quiet", file])
+        .current_dir(root)
+        .output()
+        .expect("the command runs");
+    let output = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_ne!(output.trim(), "", "{file}: nothing is reported");
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        let updated = format!("{}{output}{}", &text[..start], &text[end..]);
+        fs::write(&path, updated).expect("writable");
+    } else {
+        assert_eq!(&text[start..end], output, "run with UPDATE_PAGES=1");
     }
 }
