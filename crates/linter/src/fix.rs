@@ -36,6 +36,14 @@ impl<'a> File<'a> {
     ) -> Option<Fix> {
         let mut edits = edits;
         edits.sort_by_key(|edit| (edit.range.start(), edit.range.end()));
+        // Edits that meet (a line is re-indented in the middle of what another edit replaces)
+        // have no one meaning: then there is no fix.
+        let overlap = edits
+            .windows(2)
+            .any(|pair| pair[0].range.end() > pair[1].range.start());
+        if overlap {
+            return None;
+        }
         let targets = self.settings.target_asyncbis || self.imports_asyncbis();
         let applicability = if needs_asyncbis && !targets {
             Applicability::DisplayOnly

@@ -1,5 +1,5 @@
 //! The whole check on the Python standard library: the prefilter loses nothing, no rule panics,
-//! every span can be shown.
+//! every span can be shown, every fix leaves a file that parses.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,24 @@ fn assert_can_be_shown(source: &SourceFile, found: &Diagnostic) {
     }
 }
 
+/// A fix alone leaves a text that parses as well as before.
+fn assert_fix_parses(source: &SourceFile, found: &Diagnostic) {
+    let Some(fix) = &found.fix else { return };
+    let errors = |source: &SourceFile| {
+        let only_syntax = Settings {
+            rules: RuleSet::from_selector("BIS000").expect("exists"),
+            ..all_settings(false)
+        };
+        check(source, &only_syntax).diagnostics
+    };
+    if !errors(source).is_empty() {
+        return;
+    }
+    let fixed = linter::fix::apply(source.text(), &[fix]);
+    let after = SourceFile::python(source.name(), fixed.text);
+    assert_eq!(errors(&after), [], "{}: {found:?}", source.name());
+}
+
 #[test]
 fn the_prefilter_loses_nothing() {
     let mut files = Vec::new();
@@ -97,6 +115,7 @@ fn the_prefilter_loses_nothing() {
         findings += without.diagnostics.len();
         for found in &without.diagnostics {
             assert_can_be_shown(&source, found);
+            assert_fix_parses(&source, found);
         }
     }
     assert!(skipped > 500, "the prefilter skips nothing");
