@@ -1,11 +1,11 @@
 //! Cleanup blocks: what a cancelled task still does of a `finally`, of a handler that catches the
 //! cancellation, and of `__aexit__`.
 //!
-//! A block is walked through the flow graph twice: as a cancelled task goes through it, and as a
-//! task that is left alone does. What only the second walk meets never runs after a cancellation.
+//! A block is walked through the flow graph as a cancelled task goes through it (`cleanup_walk.rs`);
+//! what would have come after a suspension that is cut, and doesn't come then, is skipped.
 //!
-//! Invariants: the cuts of a block stand in its own function, in source order; a lost statement is
-//! never reached after a cancellation on any way that the graph has.
+//! Invariants: the cuts of a block stand in its own function, in source order; a skipped statement
+//! stands behind the cut because of which it is skipped.
 //!
 //! Not here: how much a loss matters (`loss.rs`).
 
@@ -13,9 +13,10 @@ use std::cell::RefCell;
 
 use ruff_python_ast::{self as ast, ExceptHandler, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::File;
+use super::cleanup_walk::Walker;
 use super::flow::{Flow, NodeId, NodeKind};
 use super::suspend::{Cut, Suspension, SuspensionKind};
 use super::tree::{FunctionId, Part, StmtId};
@@ -44,7 +45,8 @@ pub struct Cleanup<'a> {
     pub registered: Option<TextRange>,
     /// The suspensions at which a cancelled task raises, or waits for what it cancelled.
     pub cut: Vec<BlockCut<'a>>,
-    /// The statements that a cancelled task never comes to, those below others included.
+    /// The statements that don't run because a suspension before them is cut, those below others
+    /// included.
     pub skipped: Vec<StmtId>,
 }
 
@@ -55,6 +57,8 @@ pub struct BlockCut<'a> {
     /// The task may come past it all the same: a free lock, a helper that swallows the
     /// cancellation.
     pub may_pass: bool,
+    /// The block itself catches what is raised here, by name, and does something about it.
+    pub is_handled: bool,
 }
 
 impl<'a> Cleanup<'a> {
@@ -71,8 +75,8 @@ impl<'a> Cleanup<'a> {
 /// Answers that many blocks ask for.
 #[derive(Default)]
 pub(crate) struct CleanupMemo {
-    /// Whether a coroutine function may return although its task is cancelled.
-    may_return: RefCell<FxHashMap<FunctionId, bool>>,
+    /// Whether a coroutine function swallows every cancellation that cuts it.
+    pub(super) swallows: RefCell<FxHashMap<FunctionId, bool>>,
 }
 
 impl<'a> File<'a> {
@@ -129,8 +133,9 @@ impl<'a> File<'a> {
                 flow,
                 inside: &|_| true,
                 truth: &|test| self.truth_in_exit(test, &params),
+                knows: &|_| false,
             };
-            let (cut, skipped) = walker.cuts_and_lost(flow.entry());
+            let (cut, skipped) = walker.cuts_and_skipped(flow.entry());
             blocks.push(Cleanup {
                 kind: CleanupKind::Exit,
                 function,
@@ -206,13 +211,18 @@ impl<'a> File<'a> {
             );
             cancelled && is_entry(*node)
         })?;
+        let flags = match kind {
+            CleanupKind::Finally => self.cancellation_flags(id),
+            _ => Vec::new(),
+        };
         let walker = Walker {
             file: self,
             flow,
             inside: &|stmt| stmt != id && self.tree.part_of(id, stmt) == Some(part),
-            truth: &|_| None,
+            truth: &|test| truth_of_flag(test, &flags),
+            knows: &|suspension| is_told(suspension, &flags),
         };
-        let (cut, skipped) = walker.cuts_and_lost(entry);
+        let (cut, skipped) = walker.cuts_and_skipped(entry);
         Some(Cleanup {
             kind,
             function,
@@ -271,6 +281,30 @@ impl<'a> File<'a> {
             }
         }
         found
+    }
+
+    /// The names that the handler of a `try` for the cancellation sets to a constant, for the
+    /// `finally` to know: `cancelled = True`.
+    fn cancellation_flags(&self, id: StmtId) -> Vec<Flag<'a>> {
+        let Stmt::Try(node) = self.tree.stmt(id).node else {
+            return Vec::new();
+        };
+        let handler = node.handlers.iter().find_map(|handler| {
+            let ExceptHandler::ExceptHandler(handler) = handler;
+            self.catches(handler).is_some().then_some(handler)
+        });
+        let assigned = |stmt: &'a Stmt| match stmt {
+            Stmt::Assign(node) => match (node.targets.as_slice(), &*node.value) {
+                ([Expr::Name(name)], Expr::BooleanLiteral(value)) => {
+                    Some((name.id.as_str(), value.value))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        handler.map_or_else(Vec::new, |handler| {
+            handler.body.iter().filter_map(assigned).collect()
+        })
     }
 
     /// Whether a block calls `uncancel()`: its task is not cancelled any more after that.
@@ -367,44 +401,6 @@ impl<'a> File<'a> {
         });
         known.then_some(false)
     }
-
-    /// Whether a coroutine function may come to its end although its task is cancelled.
-    fn may_return_when_cancelled(&self, function: FunctionId) -> bool {
-        if let Some(known) = self.cleanup_memo.may_return.borrow().get(&function) {
-            return *known;
-        }
-        let memo = &self.cleanup_memo.may_return;
-        memo.borrow_mut().insert(function, false);
-        let flow = self.flow(function);
-        let walker = Walker {
-            file: self,
-            flow,
-            inside: &|_| true,
-            truth: &|_| None,
-        };
-        let result = walker.walk(flow.entry(), true).contains(&NodeId::RETURNED);
-        memo.borrow_mut().insert(function, result);
-        result
-    }
-
-    /// Whether a cancelled task may come past a suspension that is cut.
-    fn may_pass(&self, suspension: &Suspension<'a>) -> bool {
-        if suspension.conditional {
-            return true;
-        }
-        match suspension.cut {
-            Cut::Never | Cut::Waits => return true,
-            Cut::WaitsThenRaises => return false,
-            Cut::Raises => {}
-        }
-        suspension
-            .call()
-            .and_then(|call| self.callee(call))
-            .is_some_and(|callee| {
-                let data = self.tree.function(callee);
-                data.is_async() && !data.is_generator && self.may_return_when_cancelled(callee)
-            })
-    }
 }
 
 /// Whether a cancellation can arrive at a suspension; at a task that was just cancelled it is
@@ -415,6 +411,31 @@ fn brings_cancellation(suspension: &Suspension<'_>) -> bool {
         Cut::Waits => matches!(suspension.kind, SuspensionKind::Exit(_)),
         Cut::Raises => true,
     }
+}
+
+/// A local name and the constant that a handler for the cancellation gives it.
+type Flag<'a> = (&'a str, bool);
+
+fn truth_of_flag(test: &Expr, flags: &[Flag<'_>]) -> Option<bool> {
+    match test {
+        Expr::Name(name) => flags
+            .iter()
+            .find(|(flag, _)| name.id == *flag)
+            .map(|(_, value)| *value),
+        Expr::UnaryOp(node) if node.op == ast::UnaryOp::Not => {
+            truth_of_flag(&node.operand, flags).map(|value| !value)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the awaited call is told of the cancellation: `await self.close(cancelled)`.
+fn is_told(suspension: &Suspension<'_>, flags: &[Flag<'_>]) -> bool {
+    let is_flag = |expr: &Expr| truth_of_flag(expr, flags).is_some();
+    suspension.call().is_some_and(|call| {
+        call.arguments.args.iter().any(is_flag)
+            || call.arguments.keywords.iter().any(|it| is_flag(&it.value))
+    })
 }
 
 fn body_range(body: &[Stmt]) -> Option<TextRange> {
@@ -454,99 +475,4 @@ fn exit_parameters(def: &ast::StmtFunctionDef) -> Vec<ExitParameter<'_>> {
     plain
         .chain(rest.map(|it| ExitParameter::Rest(it.name.as_str())))
         .collect()
-}
-
-/// Walks a part of a flow graph.
-struct Walker<'w, 'a> {
-    file: &'w File<'a>,
-    flow: &'w Flow<'a>,
-    inside: &'w dyn Fn(StmtId) -> bool,
-    truth: &'w dyn Fn(&'a Expr) -> Option<bool>,
-}
-
-impl<'a> Walker<'_, 'a> {
-    /// What is cut on the ways of a cancelled task, and what only others come to.
-    fn cuts_and_lost(&self, entry: NodeId) -> (Vec<BlockCut<'a>>, Vec<StmtId>) {
-        let cancelled = self.walk(entry, true);
-        let all = self.file.suspensions(self.flow.function);
-        let mut cuts: Vec<BlockCut<'a>> = cancelled
-            .iter()
-            .map(|node| self.flow.node(*node))
-            .filter(|node| node.stmt.is_some_and(|stmt| (self.inside)(stmt)))
-            .flat_map(|node| &node.suspensions)
-            .map(|index| all[*index])
-            .filter(Suspension::is_cut)
-            .map(|suspension| BlockCut {
-                suspension,
-                may_pass: self.file.may_pass(&suspension),
-            })
-            .collect();
-        cuts.sort_by_key(|cut| (cut.suspension.stmt, cut.suspension.range.end()));
-        cuts.dedup_by_key(|cut| (cut.suspension.stmt, cut.suspension.range));
-        if cuts.is_empty() {
-            return (cuts, Vec::new());
-        }
-        let reached = self.stmts(&cancelled);
-        let mut lost: Vec<StmtId> = self
-            .stmts(&self.walk(entry, false))
-            .difference(&reached)
-            .copied()
-            .collect();
-        lost.sort();
-        (cuts, lost)
-    }
-
-    fn stmts(&self, nodes: &FxHashSet<NodeId>) -> FxHashSet<StmtId> {
-        nodes
-            .iter()
-            .filter_map(|node| self.flow.node(*node).stmt)
-            .filter(|stmt| (self.inside)(*stmt))
-            .collect()
-    }
-
-    /// The nodes that are reached from one, itself included, without leaving the part.
-    fn walk(&self, entry: NodeId, cancelled: bool) -> FxHashSet<NodeId> {
-        let mut seen = FxHashSet::default();
-        let mut open = vec![entry];
-        while let Some(id) = open.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            let node = self.flow.node(id);
-            let is_inside = node.stmt.is_some_and(|stmt| (self.inside)(stmt));
-            if id != entry && !is_inside {
-                continue;
-            }
-            if cancelled && let Some(cut) = node.cut {
-                open.push(cut);
-                if !self.passes(&node.suspensions) {
-                    continue;
-                }
-            }
-            open.extend(self.next(id));
-        }
-        seen
-    }
-
-    /// Whether a cancelled task may come past every suspension of a step.
-    fn passes(&self, suspensions: &[usize]) -> bool {
-        let all = self.file.suspensions(self.flow.function);
-        suspensions
-            .iter()
-            .map(|index| &all[*index])
-            .filter(|it| it.is_cut())
-            .all(|it| self.file.may_pass(it))
-    }
-
-    fn next(&self, id: NodeId) -> Vec<NodeId> {
-        let node = self.flow.node(id);
-        match (node.kind, node.next.as_slice()) {
-            (NodeKind::Test(test), [yes, no]) => match (self.truth)(test) {
-                Some(true) => vec![*yes],
-                Some(false) => vec![*no],
-                None => vec![*yes, *no],
-            },
-            (_, next) => next.to_vec(),
-        }
-    }
 }

@@ -165,6 +165,16 @@ impl<'a> File<'a> {
         call.is_some_and(|call| !self.is_telling(call))
     }
 
+    /// Whether a statement does more than log, pause or go on.
+    #[must_use]
+    pub fn does_something(&self, stmt: &'a Stmt) -> bool {
+        match stmt {
+            Stmt::Pass(_) | Stmt::Continue(_) | Stmt::Break(_) => false,
+            Stmt::Expr(node) => self.is_missed_expr(&node.value),
+            _ => true,
+        }
+    }
+
     /// Whether a call only tells somebody: a log line, a print, a pause.
     fn is_telling(&self, call: &'a ast::ExprCall) -> bool {
         match &*call.func {
@@ -174,7 +184,7 @@ impl<'a> File<'a> {
             Expr::Attribute(method) => {
                 let name = method.attr.as_str();
                 (LOG_METHODS.contains(&name) && is_logger(&method.value))
-                    || ["log", "_log", "log_message"].contains(&name)
+                    || ["log", "_log", "log_message", "raise_for_status"].contains(&name)
                     || self.is_asyncio(&call.func, "sleep")
                     || self.qualified(&call.func).as_deref() == Some("warnings.warn")
             }

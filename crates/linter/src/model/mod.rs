@@ -20,6 +20,7 @@
 
 pub mod callgraph;
 pub mod cleanup;
+mod cleanup_walk;
 pub mod drain;
 pub mod fate;
 pub mod flow;
@@ -79,6 +80,8 @@ pub struct File<'a> {
     fates: OnceCell<Vec<Fate<'a>>>,
     cleanups: OnceCell<Vec<Cleanup<'a>>>,
     cleanup_memo: CleanupMemo,
+    /// Whether the text sets the `shield` of some scope.
+    sets_shields: OnceCell<bool>,
 }
 
 impl<'a> File<'a> {
@@ -100,6 +103,7 @@ impl<'a> File<'a> {
             fates: OnceCell::new(),
             cleanups: OnceCell::new(),
             cleanup_memo: CleanupMemo::default(),
+            sets_shields: OnceCell::new(),
         }
     }
 

@@ -88,13 +88,11 @@ impl<'a> Suspension<'a> {
 }
 
 /// Functions whose awaiting never raises because of a cancelled scope.
-const NEVER_CUT: [&str; 6] = [
+const NEVER_CUT: [&str; 4] = [
     "asyncio.shield",
     "asyncio.lowlevel.cancel_shielded_checkpoint",
     "anyio.lowlevel.cancel_shielded_checkpoint",
     "trio.lowlevel.cancel_shielded_checkpoint",
-    "anyio.aclose_forcefully",
-    "trio.aclose_forcefully",
 ];
 
 /// The function of the file that decides whether a suspension is cut.
@@ -379,9 +377,15 @@ impl<'a> File<'a> {
                 _ => {}
             }
         }
+        if let Some(cut) = cut_by_name(call) {
+            return Fate::Known(cut, false);
+        }
         let Expr::Attribute(method) = &*call.func else {
             return Fate::Known(Cut::Raises, false);
         };
+        if method.attr.as_str() == "aclose" {
+            return self.fate_of_aclose(&method.value);
+        }
         if method.attr.as_str() == "put" && self.is_unbounded_queue(&method.value) {
             return Fate::Known(Cut::Never, false);
         }
@@ -396,6 +400,51 @@ impl<'a> File<'a> {
                 | (Some(Kind::Queue), "put" | "join")
         );
         Fate::Known(Cut::Raises, conditional)
+    }
+
+    /// `await generator.aclose()` suspends only where the generator's own cleanup does; that of an
+    /// exit stack where one of its callbacks does.
+    fn fate_of_aclose(&self, closed: &'a Expr) -> Fate {
+        let values = self.values_of(closed);
+        let calls: Vec<&ast::ExprCall> = values
+            .iter()
+            .filter_map(|value| value.as_call_expr())
+            .collect();
+        if calls.is_empty() || calls.len() != values.len() {
+            return Fate::Known(Cut::Raises, false);
+        }
+        let is_stack = |call: &&ast::ExprCall| {
+            self.qualified(&call.func).as_deref() == Some("contextlib.AsyncExitStack")
+        };
+        let is_quiet = |call: &&'a ast::ExprCall| {
+            self.callee(call).is_some_and(|function| {
+                let data = self.tree.function(function);
+                data.is_async() && data.is_generator && !self.cleans_up(function)
+            })
+        };
+        if calls.iter().all(is_stack) {
+            Fate::Known(Cut::Raises, true)
+        } else if calls.iter().all(is_quiet) {
+            Fate::Known(Cut::Never, false)
+        } else {
+            Fate::Known(Cut::Raises, false)
+        }
+    }
+
+    /// Whether a function may suspend while an exception passes through it.
+    fn cleans_up(&self, function: FunctionId) -> bool {
+        let Some(def) = self.tree.function(function).stmt else {
+            return true;
+        };
+        (def.0 + 1..=self.tree.stmt(def).end.0)
+            .map(|id| self.tree.stmt(StmtId(id)))
+            .filter(|data| data.function == function)
+            .any(|data| match data.node {
+                Stmt::Try(_) => true,
+                Stmt::With(node) => node.is_async,
+                Stmt::For(node) => node.is_async,
+                _ => false,
+            })
     }
 
     /// What entering or leaving `async with manager` does in a cancelled task.
@@ -548,6 +597,12 @@ impl<'a> File<'a> {
                 .find(|(parent, part)| self.shields(*parent, *part, stmt))
                 .map(|(parent, _)| parent)
         })
+        .or_else(|| {
+            let sets = *self
+                .sets_shields
+                .get_or_init(|| self.source.text().contains(".shield"));
+            (sets && self.shield_is_set_before(stmt)).then_some(stmt)
+        })
     }
 
     /// Whether a `with` statement shields a statement in its body.
@@ -579,12 +634,29 @@ impl<'a> File<'a> {
             .arguments
             .find_keyword("shield")
             .is_some_and(|keyword| !is_false(&keyword.value));
+        // A class or function of the project's own that is called a shield: `ShieldScope()`.
         keyword
-            || match &*call.func {
-                Expr::Name(name) => name.id == "ShieldScope",
-                Expr::Attribute(attribute) => attribute.attr.as_str() == "ShieldScope",
-                _ => false,
-            }
+            || called_name(call).is_some_and(|name| name.to_ascii_lowercase().contains("shield"))
+    }
+
+    /// `scope.shield = True` before a statement, in a block around it.
+    fn shield_is_set_before(&self, stmt: StmtId) -> bool {
+        let function = self.tree.stmt(stmt).function;
+        let first = self.tree.function(function).stmt.map_or(0, |def| def.0 + 1);
+        (first..stmt.0).map(StmtId).any(|id| {
+            let data = self.tree.stmt(id);
+            let Stmt::Assign(assign) = data.node else {
+                return false;
+            };
+            let sets = matches!(assign.targets.as_slice(),
+                [Expr::Attribute(target)] if target.attr.as_str() == "shield");
+            sets && !is_false(&assign.value)
+                && data.function == function
+                && data.parent.is_some_and(|parent| {
+                    self.tree.contains(parent, stmt)
+                        && self.tree.part_of(parent, stmt) == Some(data.part)
+                })
+        })
     }
 
     /// `scope.shield = True` in the body of `with .. as scope`, before a statement of that body.
@@ -628,6 +700,32 @@ fn collection_text(expr: &Expr) -> Option<String> {
         Expr::Generator(node) => collection_text(&node.generators.first()?.iter),
         other => dotted_text(other),
     }
+}
+
+/// The last part of a called name.
+fn called_name(call: &ast::ExprCall) -> Option<&str> {
+    match &*call.func {
+        Expr::Name(name) => Some(name.id.as_str()),
+        Expr::Attribute(attribute) => Some(attribute.attr.as_str()),
+        _ => None,
+    }
+}
+
+/// What the name of a function of another file says: one that shields, or that cancels what it
+/// is given and waits for it.
+fn cut_by_name(call: &ast::ExprCall) -> Option<Cut> {
+    let name = called_name(call)?.to_ascii_lowercase();
+    let shields = [
+        "shield",
+        "run_to_completion",
+        "uncancellable",
+        "aclose_forcefully",
+    ];
+    if shields.iter().any(|word| name.contains(word)) {
+        return Some(Cut::Never);
+    }
+    let cancels = name.split('_').any(|word| word == "cancel");
+    (cancels && !call.arguments.is_empty()).then_some(Cut::Waits)
 }
 
 fn is_false(expr: &Expr) -> bool {

@@ -8,6 +8,7 @@ use crate::diagnostic::{Applicability, Edit, Fix, Severity};
 use crate::model::File;
 use crate::model::cleanup::{Cleanup, CleanupKind};
 use crate::model::kinds::Kind;
+use crate::model::suspend::Suspension;
 use crate::model::tree::StmtId;
 use crate::prefilter::Needles;
 use crate::report::Report;
@@ -27,7 +28,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         let Some(place) = place_of(file, stmt) else {
             continue;
         };
-        if is_waited_for(file, expr, stmt) {
+        if !is_cleanup(call) || is_waited_for(file, expr, stmt) {
             continue;
         }
         let name = short(file, &call.func);
@@ -96,6 +97,48 @@ fn spawns<'a>(file: &File<'a>, call: &'a ExprCall) -> bool {
         && (file.kind(&method.value) == Some(Kind::EventLoop) || is_called_loop(&method.value))
 }
 
+/// Words in the names of coroutines that end or give back something.
+const CLEANUP: [&str; 24] = [
+    "abort",
+    "aclose",
+    "clean",
+    "cleanup",
+    "close",
+    "delete",
+    "discard",
+    "disconnect",
+    "exit",
+    "finalization",
+    "finalize",
+    "flush",
+    "free",
+    "logout",
+    "release",
+    "remove",
+    "reset",
+    "rollback",
+    "shutdown",
+    "stop",
+    "teardown",
+    "terminate",
+    "unregister",
+    "unsubscribe",
+];
+
+/// Whether the spawned coroutine cleans up, by its name; what isn't a call says nothing.
+fn is_cleanup(call: &ExprCall) -> bool {
+    let Some(Expr::Call(coroutine)) = call.arguments.args.first() else {
+        return false;
+    };
+    let name = match &*coroutine.func {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        _ => return false,
+    };
+    let name = name.to_ascii_lowercase();
+    name.split('_').any(|word| CLEANUP.contains(&word))
+}
+
 /// A name that says it is the event loop.
 fn is_called_loop(expr: &Expr) -> bool {
     let name = match expr {
@@ -115,25 +158,34 @@ fn is_waited_for<'a>(file: &File<'a>, expr: &'a Expr, stmt: StmtId) -> bool {
         }
         current = parent;
     }
-    let Stmt::Assign(assign) = file.tree.stmt(stmt).node else {
+    let target = match file.tree.stmt(stmt).node {
+        Stmt::Assign(node) => match node.targets.as_slice() {
+            [target] => target,
+            _ => return false,
+        },
+        Stmt::AnnAssign(node) => &*node.target,
+        _ => return false,
+    };
+    let (Expr::Name(target), Some(cleanup)) = (target, file.cleanup_around(stmt)) else {
         return false;
     };
-    let [Expr::Name(target)] = assign.targets.as_slice() else {
-        return false;
-    };
-    let Some(cleanup) = file.cleanup_around(stmt) else {
-        return false;
-    };
-    let is_task = |expr: &Expr| matches!(expr, Expr::Name(name) if name.id == target.id);
-    file.suspensions(cleanup.function).iter().any(|suspension| {
-        let awaits_it = || {
-            let mut exprs = file.tree.exprs_of(suspension.stmt);
-            exprs.any(|it| is_task(it) && suspension.range.contains_range(it.range()))
-        };
-        cleanup.contains(file, suspension.stmt)
-            && (suspension.shield.is_some() || file.is_call_of_shield(suspension))
-            && awaits_it()
-    }) || passed_to_shield(file, cleanup, target.id.as_str())
+    let name = target.id.as_str();
+    let suspensions = file.suspensions(cleanup.function).iter();
+    let mut own = suspensions.filter(|it| cleanup.contains(file, it.stmt));
+    own.any(|it| waits_for(file, it, name)) || passed_to_shield(file, cleanup, name)
+}
+
+/// Whether an await waits for a task under a shield, or hands it to a helper that may.
+fn waits_for<'a>(file: &File<'a>, suspension: &Suspension<'a>, task: &str) -> bool {
+    let names_it = file.tree.exprs_of(suspension.stmt).any(|expr| {
+        matches!(expr, Expr::Name(name) if name.id == task)
+            && suspension.range.contains_range(expr.range())
+    });
+    let is_helper = suspension.call().is_some_and(|call| {
+        let plain = ["wait", "wait_for", "gather"];
+        !plain.iter().any(|name| file.is_asyncio(&call.func, name))
+    });
+    names_it && (suspension.shield.is_some() || is_helper)
 }
 
 /// Whether `shield()` is called on a name, or on another name for it, in a block.

@@ -64,7 +64,10 @@ fn first_lost_await<'a>(file: &File<'a>, cleanup: &Cleanup<'a>) -> Option<BlockC
 /// them.
 fn cause_of<'a>(cleanup: &Cleanup<'a>, missed: &[StmtId]) -> Option<BlockCut<'a>> {
     let first_missed = *missed.first()?;
-    let certain = cleanup.cut.iter().filter(|cut| !cut.may_pass);
+    let certain = cleanup
+        .cut
+        .iter()
+        .filter(|cut| !cut.may_pass && !cut.is_handled);
     certain
         .clone()
         .rfind(|cut| cut.suspension.stmt <= first_missed)
