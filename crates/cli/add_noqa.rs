@@ -31,9 +31,6 @@ pub fn write(input: &Input, bytes: &[u8], diagnostics: &[Diagnostic]) -> Result<
                 .to_owned(),
         );
     };
-    if input.shown == "-" {
-        return Err("--add-noqa changes files: it can't be used with standard input".to_owned());
-    }
     files::replace(&input.path, &encoded)
         .map_err(|error| format!("writing: {}", crate::discover::reason(&error)))?;
     Ok(count)

@@ -10,7 +10,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use linter::{Checked, Diagnostic, RulePanic, Settings, SourceFile, SourceKind};
 use rayon::prelude::*;
 use ruff_text_size::{TextRange, TextSize};
@@ -51,6 +51,9 @@ pub fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<ExitCode> {
         color: args.output_file.is_none() && output::wants_color(global.color),
     };
     let outcomes = if discover::reads_stdin(&args.paths)? {
+        if args.add_noqa {
+            bail!("--add-noqa changes files: it can't be used with standard input");
+        }
         on_threads(1, || run.stdin())??
     } else {
         let threads = args.threads.map_or_else(processors, usize::from);

@@ -1,7 +1,7 @@
 //! The code with the places marked, the advice and the fix as a patch.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
-use linter::{Diagnostic, Fix, Severity};
+use linter::{Diagnostic, Edit, Fix, Severity};
 use ruff_text_size::TextRange;
 
 use super::window::Window;
@@ -99,21 +99,25 @@ fn snippet<'a>(
         .annotations(annotations)
 }
 
+/// The fix as a patch; of a notebook one for each cell that it changes.
 fn patch<'a>(view: &FileView<'a>, fix: &'a Fix) -> Group<'a> {
-    let ranges: Vec<TextRange> = fix.edits.iter().map(|edit| edit.range).collect();
-    let window = Window::new(view.source, &ranges);
-    let patches: Vec<_> = fix
-        .edits
-        .iter()
-        .map(|edit| Patch::new(window.moved(edit.range), edit.content.as_str()))
-        .collect();
+    let cell = |edit: &Edit| view.source.location(edit.range.start()).cell;
     let title = format!("{} ({})", fix.title, fix_word(fix.applicability));
-    Level::HELP.secondary_title(title).element(
-        Snippet::source(window.text)
+    let mut group = Group::with_title(Level::HELP.secondary_title(title));
+    for edits in fix.edits.chunk_by(|a, b| cell(a) == cell(b)) {
+        let ranges: Vec<TextRange> = edits.iter().map(|edit| edit.range).collect();
+        let window = Window::new(view.source, &ranges);
+        let patches: Vec<_> = edits
+            .iter()
+            .map(|edit| Patch::new(window.moved(edit.range), edit.content.as_str()))
+            .collect();
+        let snippet = Snippet::source(window.text)
             .line_start(window.first_row)
             .path(path(view, ranges[0]))
-            .patches(patches),
-    )
+            .patches(patches);
+        group = group.element(snippet);
+    }
+    group
 }
 
 fn path(view: &FileView<'_>, range: TextRange) -> String {

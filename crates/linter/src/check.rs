@@ -89,6 +89,7 @@ fn run(source: &SourceFile, settings: &Settings, checked: &mut Checked) {
     for rule in settings.rules.iter() {
         let mut report = Report::new(rule);
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+            panic_on_request(source, rule);
             (rule.info().check)(&file, &mut report);
         }));
         match outcome {
@@ -126,6 +127,16 @@ fn run(source: &SourceFile, settings: &Settings, checked: &mut Checked) {
         checked.noqa_lines = NoqaLines::of(&file);
     }
     checked.diagnostics = found;
+}
+
+/// Panics where a text asks for it, so that tests can see what becomes of a rule's panic.
+///
+/// Release builds know nothing of it.
+fn panic_on_request(source: &SourceFile, rule: Rule) {
+    if cfg!(debug_assertions) {
+        let request = format!("# test: panic in {}\n", rule.code());
+        assert!(!source.text().contains(&request), "asked to panic");
+    }
 }
 
 fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
