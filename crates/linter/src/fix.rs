@@ -79,10 +79,14 @@ impl<'a> File<'a> {
     }
 
     /// The white space before a statement; `None` where something else stands before it on its
-    /// line.
+    /// line, or the line is continued from the one above.
     #[must_use]
     pub fn indentation(&self, stmt: &Stmt) -> Option<&'a str> {
         let start = self.line_start(first_offset(stmt));
+        let above = self.source.text()[..usize::from(start)].trim_end_matches(['\n', '\r']);
+        if above.ends_with('\\') {
+            return None;
+        }
         let before = &self.source.text()[TextRange::new(start, first_offset(stmt))];
         before
             .bytes()

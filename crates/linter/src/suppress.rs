@@ -326,30 +326,29 @@ fn comments(source: &SourceFile, tokens: &Tokens) -> Vec<Suppression> {
     tokens
         .iter()
         .filter(|token| token.kind() == TokenKind::Comment)
-        .filter_map(|token| parse(text, token.range()))
+        .flat_map(|token| parse(text, token.range()))
         .collect()
 }
 
-/// Reads a comment.
-fn parse(text: &str, range: TextRange) -> Option<Suppression> {
+/// Reads a comment, which may hold several suppressions: `# noqa: E501  # noqa: BIS201`.
+fn parse(text: &str, range: TextRange) -> Vec<Suppression> {
     let comment = &text[range];
     let start = line_start(text, range.start());
-    if let Some(after) = file_level(comment) {
-        let alone = text[TextRange::new(start, range.start())].trim().is_empty();
+    let suppression = |scope: Scope, hash: usize, after: usize| {
         let (end, codes) = parse_codes(&comment[after..])?;
-        return alone.then(|| Suppression {
-            scope: Scope::File,
-            range: sub_range(range.start(), 0..after + end),
+        Some(Suppression {
+            scope,
+            range: sub_range(range.start(), hash..after + end),
             codes: shifted(codes, range.start() + TextSize::of(&comment[..after])),
-        });
+        })
+    };
+    let alone = text[TextRange::new(start, range.start())].trim().is_empty();
+    if let Some(after) = file_level(comment).filter(|_| alone) {
+        return Vec::from_iter(suppression(Scope::File, 0, after));
     }
-    let (hash, after) = inline(comment)?;
-    let (end, codes) = parse_codes(&comment[after..])?;
-    Some(Suppression {
-        scope: Scope::Line(start),
-        range: sub_range(range.start(), hash..after + end),
-        codes: shifted(codes, range.start() + TextSize::of(&comment[..after])),
-    })
+    inline(comment)
+        .filter_map(|(hash, after)| suppression(Scope::Line(start), hash, after))
+        .collect()
 }
 
 /// The end of `# asyncbis-lint: noqa`.
@@ -362,19 +361,15 @@ fn file_level(comment: &str) -> Option<usize> {
         .then(|| comment.len() - rest.len() + word.len())
 }
 
-/// The start of `# noqa` and its end.
-fn inline(comment: &str) -> Option<(usize, usize)> {
-    for (hash, _) in comment.match_indices('#') {
+/// The start of every `# noqa` and its end.
+fn inline(comment: &str) -> impl Iterator<Item = (usize, usize)> {
+    comment.match_indices('#').filter_map(|(hash, _)| {
         let rest = comment[hash + 1..].trim_start();
         let start = comment.len() - rest.len();
-        if rest
-            .get(..4)
+        rest.get(..4)
             .is_some_and(|word| word.eq_ignore_ascii_case("noqa"))
-        {
-            return Some((hash, start + 4));
-        }
-    }
-    None
+            .then_some((hash, start + 4))
+    })
 }
 
 type Ranges = Option<Vec<std::ops::Range<usize>>>;
@@ -498,4 +493,83 @@ fn range(range: std::ops::Range<usize>) -> TextRange {
 fn sub_range(start: TextSize, range: std::ops::Range<usize>) -> TextRange {
     let at = |offset: usize| start + TextSize::try_from(offset).expect("a text below 4 GiB");
     TextRange::new(at(range.start), at(range.end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a comment says: `*` for all rules, else its codes; `file` before those of a file.
+    fn said(comment: &str) -> Vec<String> {
+        let range = TextRange::up_to(TextSize::of(comment));
+        parse(comment, range)
+            .iter()
+            .map(|suppression| {
+                let scope = match suppression.scope {
+                    Scope::File => "file ",
+                    Scope::Line(_) => "",
+                };
+                let codes = suppression.codes.as_ref().map_or("*".to_owned(), |codes| {
+                    let codes: Vec<_> = codes.iter().map(|code| &comment[code.range]).collect();
+                    codes.join(" ")
+                });
+                format!("{scope}{codes}")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn comments_are_read_as_ruff_reads_them() {
+        let table: &[(&str, &[&str])] = &[
+            ("# noqa", &["*"]),
+            ("#noqa", &["*"]),
+            ("# NoQA", &["*"]),
+            ("# noqa because", &["*"]),
+            ("# noqa: BIS201", &["BIS201"]),
+            ("# noqa:BIS201,E501", &["BIS201 E501"]),
+            ("# noqa : BIS201 ,, E501", &["BIS201 E501"]),
+            ("# noqa: BIS201 E501 because", &["BIS201 E501"]),
+            ("# noqa: F401F841", &["F401 F841"]),
+            ("# noqa: because BIS201", &[]),
+            ("# noqa: bis201", &[]),
+            ("# noqa:", &[]),
+            ("# noqable", &[]),
+            ("# noqa: BIS201x", &[]),
+            ("# see noqa", &[]),
+            ("# type: ignore # noqa: BIS201", &["BIS201"]),
+            ("# noqa: E501 # noqa: BIS201", &["E501", "BIS201"]),
+            ("# noqa: x # noqa", &["*"]),
+            ("# asyncbis-lint: noqa", &["file *"]),
+            ("#asyncbis-lint:NOQA:BIS201, BIS1", &["file BIS201 BIS1"]),
+            ("# asyncbis-lint: noqable", &[]),
+            ("# asyncbis-lint: noqa:", &[]),
+            ("# ruff: noqa", &[]),
+            ("# é noqa", &[]),
+            ("# noqé", &[]),
+        ];
+        for (comment, expected) in table {
+            assert_eq!(said(comment), *expected, "{comment}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_goes_on_is_suppressed_at_its_end() {
+        let table = [
+            ("a = 1\nb = 2\n", 6, 6),
+            ("a = '''\n''' + b\n", 0, 8),
+            ("a = f'''\n{b}\n''' + c\n", 0, 13),
+            ("a = 1 + \\\n  b + '''\n'''\n", 0, 20),
+            ("a = '''\n''' + '''\n'''\nb", 0, 18),
+            ("a = '''\n''' + '''\n'''\nb", 22, 22),
+            ("a = 'x\\\ny'\n", 0, 8),
+        ];
+        for (text, offset, expected) in table {
+            let source = SourceFile::python("a.py", text);
+            let parsed = crate::model::Parsed::new(&source);
+            let settings = crate::Settings::default();
+            let lines = NoqaLines::of(&File::new(&source, &parsed, &settings));
+            let line = lines.line_of(text, TextSize::new(offset));
+            assert_eq!(u32::from(line), expected, "{text:?}");
+        }
+    }
 }
