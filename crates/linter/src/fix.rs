@@ -169,7 +169,9 @@ impl<'a> File<'a> {
     #[must_use]
     pub fn asyncbis(&self, name: &str) -> Option<AsyncbisName> {
         let module = self.scope(ScopeId(0));
-        for (bound, bindings) in module.names() {
+        // Where nothing is imported from it there is no need to look at every name.
+        let names = self.imports_asyncbis().then(|| module.names());
+        for (bound, bindings) in names.into_iter().flatten() {
             for binding in bindings {
                 match binding.kind {
                     BindingKind::ImportFrom {

@@ -39,7 +39,7 @@ use std::cell::{OnceCell, RefCell};
 use ruff_python_ast::token::Tokens;
 use ruff_python_ast::{ModModule, Stmt};
 use ruff_python_parser::{ParseError, parse_unchecked_source};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Settings;
 use crate::source::SourceFile;
@@ -82,6 +82,8 @@ pub struct File<'a> {
     cleanup_memo: CleanupMemo,
     /// Whether the text sets the `shield` of some scope.
     sets_shields: OnceCell<bool>,
+    /// The packages that the file imports from.
+    packages: OnceCell<FxHashSet<&'a str>>,
 }
 
 impl<'a> File<'a> {
@@ -104,6 +106,7 @@ impl<'a> File<'a> {
             cleanups: OnceCell::new(),
             cleanup_memo: CleanupMemo::default(),
             sets_shields: OnceCell::new(),
+            packages: OnceCell::new(),
         }
     }
 

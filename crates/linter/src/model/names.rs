@@ -11,7 +11,7 @@
 
 use ruff_python_ast::{self as ast, Expr};
 use ruff_text_size::TextRange;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::File;
 use super::tree::{ClassId, FunctionId, ScopeId, StmtId};
@@ -293,19 +293,27 @@ impl<'a> File<'a> {
     /// Whether the file takes any name from a package.
     #[must_use]
     pub fn imports(&self, package: &str) -> bool {
-        self.tree.scopes.iter().any(|scope| {
-            let star = scope.stars.contains(&package);
-            let import = scope.names().any(|(_, bindings)| {
-                bindings.iter().any(|binding| match binding.kind {
+        let packages = self.packages.get_or_init(|| self.imported_packages());
+        packages.contains(package)
+    }
+
+    /// The first parts of all modules that the file imports from.
+    fn imported_packages(&self) -> FxHashSet<&'a str> {
+        let mut packages = FxHashSet::default();
+        let first = |module: &'a str| module.split('.').next().unwrap_or(module);
+        for scope in &self.tree.scopes {
+            packages.extend(scope.stars.iter().copied());
+            for (_, bindings) in scope.names() {
+                packages.extend(bindings.iter().filter_map(|binding| match binding.kind {
                     BindingKind::Import(module)
                     | BindingKind::ImportFrom {
                         level: 0, module, ..
-                    } => module.split('.').next() == Some(package),
-                    _ => false,
-                })
-            });
-            star || import
-        })
+                    } => Some(first(module)),
+                    _ => None,
+                }));
+            }
+        }
+        packages
     }
 
     /// The class, where an expression is the instance that a method of it works on.
