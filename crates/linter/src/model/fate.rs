@@ -13,9 +13,9 @@ use super::File;
 use super::flow::{Catches, Flow, NodeId, NodeKind};
 use super::handlers::{Catcher, CatcherKind, Mode, Spin};
 use super::kinds::Kind;
-use super::names::dotted_text;
+use super::names::{BindingKind, dotted_text};
 use super::suspend::{Cut, Suspension, SuspensionKind};
-use super::tree::{Part, StmtId};
+use super::tree::{Part, ScopeId, StmtId};
 
 /// What becomes of a caught cancellation.
 #[derive(Clone)]
@@ -46,15 +46,45 @@ pub enum Fate<'a> {
 impl<'a> File<'a> {
     /// Every catcher with what becomes of its cancellation, in source order.
     pub fn fates(&self) -> impl Iterator<Item = (&Catcher<'a>, &Fate<'a>)> {
-        let fates = self
-            .fates
-            .get_or_init(|| self.catchers().iter().map(|it| self.fate(it)).collect());
+        let fates = self.fates.get_or_init(|| {
+            if self.is_trio_only() {
+                return Vec::new();
+            }
+            self.catchers().iter().map(|it| self.fate(it)).collect()
+        });
         self.catchers().iter().zip(fates)
+    }
+
+    /// Whether the file's async code runs on Trio: it imports Trio, and neither asyncio nor
+    /// something that runs on asyncio.
+    #[must_use]
+    pub fn is_trio_only(&self) -> bool {
+        let mut trio = false;
+        for (_, bindings) in self.scope(ScopeId(0)).names() {
+            for binding in bindings {
+                let module = match binding.kind {
+                    BindingKind::Import(module) => module,
+                    BindingKind::ImportFrom {
+                        level: 0, module, ..
+                    } => module,
+                    _ => continue,
+                };
+                match module.split('.').next() {
+                    Some("trio") => trio = true,
+                    Some("asyncio" | "asyncbis" | "anyio") => return false,
+                    _ => {}
+                }
+            }
+        }
+        trio
     }
 
     fn fate(&self, catcher: &Catcher<'a>) -> Fate<'a> {
         if self.drain_at(catcher.stmt).is_some() {
             return Fate::Drained;
+        }
+        if self.lifts_cancellation(catcher) {
+            return Fate::Kept;
         }
         let exits = self.exits(catcher, Mode::Level);
         let is_broad = catcher.catches != Catches::Cancelled;
@@ -71,6 +101,11 @@ impl<'a> File<'a> {
         if is_foreign {
             return Fate::Foreign;
         }
+        // The cancellation that the block runs because of is still on its way; what the block
+        // awaits is its own subject.
+        if self.is_in_cleanup(catcher.stmt) {
+            return Fate::GoesOn;
+        }
         if exits.swallows() && !is_broad {
             let after = self.awaits_again(catcher);
             if let Some(fate) = after {
@@ -85,7 +120,7 @@ impl<'a> File<'a> {
             .copied()
             .filter(|stmt| self.raises_other_class(*stmt))
             .collect();
-        if !replaced.is_empty() && meant.reraises.is_empty() {
+        if !replaced.is_empty() && meant.reraises.is_empty() && !meant.swallows() {
             return Fate::Replaced(replaced);
         }
         if !exits.swallows() {
@@ -232,49 +267,95 @@ impl<'a> File<'a> {
     }
 
     /// The first suspension at which the function is cut after the cancellation was swallowed.
-    /// What a `finally` or the exit of an `async with` awaits runs in any case and is left out.
     fn awaits_again(&self, catcher: &Catcher<'a>) -> Option<Fate<'a>> {
         let flow = self.flow(catcher.function);
         let flags = self.flags_set_by(catcher);
-        let inside = |id: NodeId| self.is_in_handler(flow, id, catcher);
-        let stops = |id: NodeId| {
+        // A test of what the handler set is taken to part the cancelled way from the other, if one
+        // of its branches awaits nothing.
+        let parts = |id: NodeId| {
+            let node = flow.node(id);
+            matches!(node.kind, NodeKind::Test(test) if self.mentions(test, &flags))
+                && node.next.iter().any(|branch| {
+                    self.first_cuts(flow, catcher, &[*branch], |other| other == id)
+                        .is_empty()
+                })
+        };
+        let found = self.first_cuts(flow, catcher, &catcher.entries, parts);
+        let innermost_loop = self
+            .tree
+            .ancestors_in_function(catcher.stmt)
+            .filter(|(_, part)| *part == Part::Body)
+            .map(|(parent, _)| parent)
+            .find(|parent| {
+                let node = self.tree.stmt(*parent).node;
+                node.is_while_stmt() || node.is_for_stmt()
+            });
+        let in_loop = |it: &Suspension<'a>| {
+            innermost_loop.is_some_and(|parent| self.tree.contains(parent, it.stmt))
+        };
+        let outside = found.iter().find(|it| !in_loop(it) && !it.conditional);
+        let at = outside.or_else(|| found.iter().find(|it| in_loop(it)))?;
+        Some(Fate::AwaitsAgain {
+            at: *at,
+            in_loop: outside.is_none(),
+        })
+    }
+
+    /// The suspensions outside a handler at which a cancelled task is cut first; certain ones
+    /// before conditional ones. What a `finally` or the exit of an `async with` awaits runs in any
+    /// case and is left out.
+    fn first_cuts(
+        &self,
+        flow: &Flow<'a>,
+        catcher: &Catcher<'a>,
+        from: &[NodeId],
+        mut stops: impl FnMut(NodeId) -> bool,
+    ) -> Vec<Suspension<'a>> {
+        let ends = |id: NodeId| {
             let node = flow.node(id);
             let raises = node
                 .stmt
                 .is_some_and(|stmt| self.tree.stmt(stmt).node.is_raise_stmt());
-            let decides = matches!(node.kind, NodeKind::Test(test) if self.mentions(test, &flags));
             let is_cut = node
                 .cut
                 .is_some_and(|cut| flow.next_when_cancelled(id).all(|next| next == cut));
-            raises || decides || is_cut
+            raises || is_cut
         };
-        let reached = flow.reach(catcher.entries.iter().copied(), stops);
+        let reached = flow.reach(from.iter().copied(), |id| ends(id) || stops(id));
         let mut found: Vec<Suspension<'a>> = reached
             .iter()
-            .filter(|id| !inside(*id) && !catcher.source_nodes.contains(id))
+            .filter(|id| !self.is_in_handler(flow, *id, catcher))
+            .filter(|id| !catcher.source_nodes.contains(id))
             .flat_map(|id| self.cut_suspensions(flow, id))
             .filter(|it| it.cut == Cut::Raises)
             .filter(|it| !matches!(it.kind, SuspensionKind::Exit(_)))
             .filter(|it| !self.is_in_finally_around(it.stmt, catcher.stmt))
             .collect();
         found.sort_by_key(|it| (it.conditional, it.range.start()));
-        let innermost_loop = self
-            .tree
-            .ancestors_in_function(catcher.stmt)
-            .map(|(parent, _)| parent)
-            .find(|parent| {
-                self.tree.stmt(*parent).node.is_while_stmt()
-                    || self.tree.stmt(*parent).node.is_for_stmt()
-            });
-        let in_loop = |it: &Suspension<'a>| {
-            innermost_loop.is_some_and(|parent| self.tree.contains(parent, it.stmt))
+        found
+    }
+
+    /// Whether a handler shields its scope or takes the cancellation back: after `uncancel()` or
+    /// `scope.shield = True` the next `await` works again.
+    fn lifts_cancellation(&self, catcher: &Catcher<'a>) -> bool {
+        let CatcherKind::Except(_, index) = catcher.kind else {
+            return false;
         };
-        let outside = found.iter().find(|it| !in_loop(it) && !it.conditional);
-        let at = outside.or_else(|| found.iter().find(|it| in_loop(it) || !it.conditional))?;
-        Some(Fate::AwaitsAgain {
-            at: *at,
-            in_loop: outside.is_none() && in_loop(at),
-        })
+        self.statements_in(catcher.stmt, Part::Handler(index))
+            .any(|id| {
+                let sets_shield = matches!(self.tree.stmt(id).node, Stmt::Assign(node)
+                if node.targets.iter().any(|target| last_part(target) == Some("shield")));
+                sets_shield
+                || self.tree.exprs_of(id).any(|expr| {
+                    matches!(expr, Expr::Call(call) if last_part(&call.func) == Some("uncancel"))
+                })
+            })
+    }
+
+    fn statements_in(&self, stmt: StmtId, part: Part) -> impl Iterator<Item = StmtId> {
+        (stmt.0 + 1..=self.tree.stmt(stmt).end.0)
+            .map(StmtId)
+            .filter(move |id| self.tree.part_of(stmt, *id) == Some(part))
     }
 
     fn is_in_handler(&self, flow: &Flow<'a>, id: NodeId, catcher: &Catcher<'a>) -> bool {
@@ -294,8 +375,9 @@ impl<'a> File<'a> {
     }
 
     /// Whether a `raise` names another exception class: a call of a class, or the class itself.
-    /// What a function returns, or a variable holds, may be the cancellation after all; and who
-    /// raises `SystemExit` or `KeyboardInterrupt` means to end the program.
+    /// What a function returns, or a variable holds, may be the cancellation after all; who raises
+    /// `SystemExit` or `KeyboardInterrupt` means to end the program; and an `AssertionError` stands
+    /// where nothing is expected to come.
     fn raises_other_class(&self, stmt: StmtId) -> bool {
         let Stmt::Raise(node) = self.tree.stmt(stmt).node else {
             return false;
@@ -321,8 +403,15 @@ impl<'a> File<'a> {
         let is_class = name
             .trim_start_matches('_')
             .starts_with(|first: char| first.is_uppercase());
-        let ends_program = ["SystemExit", "KeyboardInterrupt", "GeneratorExit"].contains(&name);
-        is_class && !ends_program && !self.may_be_cancellation_class(class, name)
+        let is_meant = [
+            "AssertionError",
+            "GeneratorExit",
+            "KeyboardInterrupt",
+            "NotImplementedError",
+            "SystemExit",
+        ]
+        .contains(&name);
+        is_class && !is_meant && !self.may_be_cancellation_class(class, name)
     }
 
     /// Whether a class is, or by its name might be, a subclass of `CancelledError`.
@@ -348,24 +437,13 @@ impl<'a> File<'a> {
         })
     }
 
-    /// Whether the handler stores, returns or sends what it caught, or asks what it is.
+    /// Whether the handler stores, returns or hands on what it caught, or asks what it is; to log
+    /// it is not enough.
     fn keeps_exception(&self, catcher: &Catcher<'a>) -> bool {
-        const TAKES: [&str; 10] = [
-            "set_exception",
-            "put",
-            "put_nowait",
-            "send",
-            "send_nowait",
-            "append",
-            "add",
-            "throw",
-            "athrow",
-            "isinstance",
-        ];
         self.exception_uses(catcher)
             .into_iter()
             .any(|value| match self.taker_of(value) {
-                Some(Taker::Call(name)) => TAKES.contains(&name) || name == "type",
+                Some(Taker::Call(name)) => !only_describes(name),
                 Some(Taker::Stored | Taker::Compared) => true,
                 None => false,
             })
@@ -377,11 +455,7 @@ impl<'a> File<'a> {
             return Vec::new();
         };
         let name = handler.name.as_ref().map(ast::Identifier::as_str);
-        let end = self.tree.stmt(catcher.stmt).end;
-        let statements = (catcher.stmt.0 + 1..=end.0)
-            .map(StmtId)
-            .filter(|id| self.tree.part_of(catcher.stmt, *id) == Some(Part::Handler(index)));
-        statements
+        self.statements_in(catcher.stmt, Part::Handler(index))
             .flat_map(|id| self.tree.exprs_of(id))
             .filter(|expr| match expr {
                 Expr::Name(node) => name == Some(node.id.as_str()),
@@ -463,6 +537,13 @@ pub fn is_log_method(name: &str) -> bool {
         "warning",
     ];
     NAMES.contains(&name)
+}
+
+/// Whether a function, by its name, makes a text of an exception or writes it somewhere.
+fn only_describes(name: &str) -> bool {
+    const NAMES: [&str; 6] = ["getattr", "hasattr", "print", "repr", "str", "warn"];
+    const WORDS: [&str; 5] = ["describe", "format", "log", "print", "traceback"];
+    is_log_method(name) || NAMES.contains(&name) || WORDS.iter().any(|word| name.contains(word))
 }
 
 /// `close` of `self.conn.close`.

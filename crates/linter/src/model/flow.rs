@@ -779,10 +779,8 @@ impl<'a> File<'a> {
     #[must_use]
     pub fn is_cancelled_error(&self, expr: &Expr) -> bool {
         if let Expr::Call(call) = expr {
-            return matches!(&*call.func, Expr::Name(_) | Expr::Attribute(_))
-                && self
-                    .qualified(&call.func)
-                    .is_some_and(|name| name == "anyio.get_cancelled_exc_class");
+            // AnyIO's own modules import it from one another.
+            return super::fate::last_part(&call.func) == Some("get_cancelled_exc_class");
         }
         self.is_asyncio(expr, "CancelledError")
     }
@@ -810,11 +808,7 @@ impl<'a> File<'a> {
                 explicit.or(found.first()).copied()
             }
             _ if self.is_cancelled_error(class) => Some(Catches::Cancelled),
-            _ if self.is_builtin(class, "BaseException")
-                || self.is_builtin(class, "BaseExceptionGroup") =>
-            {
-                Some(Catches::BaseException)
-            }
+            _ if self.is_builtin(class, "BaseException") => Some(Catches::BaseException),
             Expr::Name(_) => {
                 // A module's own tuple of exceptions: `ERRORS = (OSError, CancelledError)`.
                 let values = self.values_of(class);

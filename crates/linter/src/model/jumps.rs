@@ -28,6 +28,9 @@ impl<'a> File<'a> {
     /// The jumps out of a `finally` that drop a cancellation, in source order.
     #[must_use]
     pub fn finally_jumps(&self) -> Vec<FinallyJump<'a>> {
+        if self.is_trio_only() {
+            return Vec::new();
+        }
         self.tree
             .stmt_ids()
             .filter(|id| {
@@ -215,9 +218,8 @@ impl<'a> ExitWalk<'_, 'a> {
             Stmt::Try(node) => {
                 let body = self.block(&node.body, found) && self.block(&node.orelse, found);
                 let mut goes_on = body;
-                for ast::ExceptHandler::ExceptHandler(handler) in &node.handlers {
-                    goes_on |= self.block(&handler.body, found);
-                }
+                // What a handler returns is about an error in `__aexit__` itself.
+                goes_on |= !node.handlers.is_empty();
                 self.block(&node.finalbody, found) && goes_on
             }
             _ => true,
@@ -298,6 +300,8 @@ impl<'a> ExitWalk<'_, 'a> {
             ("isinstance", [subject, class]) if self.parameters.is_value(subject) => {
                 self.file.cancellation_is_instance(class).map(Truth::of)
             }
+            // Another context manager decides.
+            ("__aexit__" | "__exit__", _) => Some(Truth::Guard),
             ("any", [Expr::Name(name)]) if self.parameters.all == Some(name.id.as_str()) => {
                 Some(Truth::Yes)
             }

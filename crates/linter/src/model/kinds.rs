@@ -130,6 +130,8 @@ impl<'a> File<'a> {
         while next < found.len() {
             let node = self.tree.class(found[next]).node;
             for base in node.bases() {
+                // `class Socket(Mixin[T])` has the base `Mixin`.
+                let base = base.as_subscript_expr().map_or(base, |it| &it.value);
                 let [binding] = self.bindings_of(base) else {
                     continue;
                 };
