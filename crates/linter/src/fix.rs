@@ -203,6 +203,29 @@ impl<'a> File<'a> {
         })
     }
 
+    /// How the file already writes a name of asyncio: `asyncio.wait`, or `wait` where it imports
+    /// that.
+    #[must_use]
+    pub fn asyncio_text(&self, name: &str) -> Option<String> {
+        let module = self.scope(ScopeId(0));
+        let mut qualified = None;
+        for (bound, bindings) in module.names() {
+            let [binding] = bindings else { continue };
+            match binding.kind {
+                BindingKind::ImportFrom {
+                    level: 0,
+                    module: "asyncio" | "asyncbis",
+                    name: imported,
+                } if imported == name => return Some(bound.to_owned()),
+                BindingKind::Import("asyncio" | "asyncbis") => {
+                    qualified = Some(format!("{bound}.{name}"));
+                }
+                _ => {}
+            }
+        }
+        qualified
+    }
+
     /// Adds an import below `import asyncio`, below the leading imports, or at the top.
     fn import_edit(&self, import: &str) -> Edit {
         let body = self.body();

@@ -8,9 +8,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use crate::diagnostic::{Applicability, Edit, Fix};
 use crate::model::File;
-use crate::model::names::BindingKind;
 use crate::model::shield_calls::ShieldCall;
-use crate::model::tree::ScopeId;
 
 impl<'a> File<'a> {
     /// `await asyncio.wait([x])` and `x.result()`: the old meaning of a shield around a future,
@@ -121,15 +119,7 @@ impl<'a> File<'a> {
             let module = self.source.slice(attribute.value.range());
             return Some((format!("{module}.wait"), None));
         }
-        let module = self.scope(ScopeId(0));
-        let imported = module.names().find_map(|(name, bindings)| {
-            let [binding] = bindings else { return None };
-            match binding.kind {
-                BindingKind::Import("asyncio" | "asyncbis") => Some(format!("{name}.wait")),
-                _ => None,
-            }
-        });
-        if let Some(name) = imported {
+        if let Some(name) = self.asyncio_text("wait") {
             return Some((name, None));
         }
         let name = self.asyncbis("wait")?;

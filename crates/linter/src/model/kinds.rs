@@ -146,6 +146,24 @@ impl<'a> File<'a> {
         found
     }
 
+    /// The class of the file whose instance an expression is, by annotation or by construction.
+    #[must_use]
+    pub fn class_of_instance(&self, expr: &'a Expr) -> Option<ClassId> {
+        if let Some(class) = self.class_of_self(expr) {
+            return Some(class);
+        }
+        let [binding] = self.bindings_of(expr) else {
+            return None;
+        };
+        match binding.kind {
+            BindingKind::Parameter(Some(annotation)) | BindingKind::Annotated(annotation, _) => {
+                self.class_named(annotation)
+            }
+            BindingKind::Assign(value) => self.class_named(&value.as_call_expr()?.func),
+            _ => None,
+        }
+    }
+
     fn kind_at(&self, expr: &'a Expr, depth: u32) -> Option<Kind> {
         let depth = depth.checked_sub(1)?;
         match expr {

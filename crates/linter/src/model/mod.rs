@@ -9,6 +9,7 @@
 //! - `flow`: where control and a cancellation go;
 //! - `uses`: where a local name is used, who takes a value;
 //! - `shield_calls`: what becomes of each `shield()`;
+//! - `tasks`: tasks that are cancelled: the current one, an object's own, all of them;
 //! - `handlers`: who catches a cancellation and what becomes of it;
 //! - `cleanup`: what runs while a cancellation passes, and where it is cut off;
 //! - `loss`: what is missed then;
@@ -31,6 +32,7 @@ pub mod loss;
 pub mod names;
 pub mod shield_calls;
 pub mod suspend;
+pub mod tasks;
 pub mod tree;
 pub mod uses;
 

@@ -54,6 +54,11 @@ pub enum Verdict<'a> {
         awaited: &'a Expr,
         idle_handler: Option<TextRange>,
     },
+    /// It is awaited, and its target was told to cancel before; a handler for that.
+    Ending {
+        awaited: &'a Expr,
+        handler: Option<TextRange>,
+    },
     /// Nothing to say.
     Fine,
 }
@@ -214,9 +219,11 @@ impl<'a> File<'a> {
         if let Some(timeout) = self.timeout_around(stmt) {
             return Verdict::InsideTimeout { awaited, timeout };
         }
-        if self.awaits_cancelled_task(target, stmt)
-            || self.shield_around(stmt, awaited.range()).is_some()
-        {
+        if self.awaits_cancelled_task(target, stmt) {
+            let handler = self.cancel_handler_around(stmt).map(|(_, range, _)| range);
+            return Verdict::Ending { awaited, handler };
+        }
+        if self.shield_around(stmt, awaited.range()).is_some() {
             return Verdict::Fine;
         }
         if let Some((handler_stmt, range, body)) = self.cancel_handler_around(stmt) {
@@ -517,7 +524,8 @@ fn rank(verdict: &Verdict) -> u8 {
         Verdict::WaitFor(_) => 8,
         Verdict::HandedToAsyncio(_) => 9,
         Verdict::Dropped { .. } => 10,
-        Verdict::Fine => 11,
+        Verdict::Ending { .. } => 11,
+        Verdict::Fine => 12,
     }
 }
 

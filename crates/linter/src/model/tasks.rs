@@ -1,0 +1,515 @@
+//! Tasks that a file cancels: the current one, the ones that run an object's methods, all of them.
+//!
+//! Not here: what becomes of the awaits afterwards (`flow.rs`).
+
+use ruff_python_ast::{self as ast, Expr, Stmt};
+use ruff_text_size::{Ranged, TextRange};
+use rustc_hash::FxHashMap;
+
+use super::File;
+use super::flow::{Catches, Flow, NodeKind};
+use super::handlers::{Catcher, Mode};
+use super::names::{BindingKind, dotted_text};
+use super::suspend::{Cut, Suspension};
+use super::tree::{ClassId, FunctionId, Part, StmtId};
+
+/// A method that cancels the task it may run in.
+pub struct SelfCancel<'a> {
+    /// The `.cancel()` call.
+    pub cancel: &'a Expr,
+    /// What is cancelled: `self._task`, or the current task.
+    pub task: &'a Expr,
+    /// The call that starts the task; `None` where the current task is named.
+    pub started: Option<&'a Expr>,
+    /// The calls that lead from the task's coroutine to the method, the first of them.
+    pub called: Option<&'a Expr>,
+    /// The await that raises because of it.
+    pub raises: Suspension<'a>,
+    /// The task awaits nothing of its own after the method has returned.
+    pub is_last: bool,
+}
+
+/// A task that is cancelled from outside to interrupt a block of it.
+pub struct HostCancel<'a> {
+    /// `task.cancel()`, or `task.cancel` handed to a timer.
+    pub cancel: &'a Expr,
+    /// Where the current task was kept.
+    pub kept: TextRange,
+    /// Where its cancellation is caught or turned into something else.
+    pub converted: TextRange,
+}
+
+/// How a function comes to run in a task: the call in the function before it.
+type Callers<'a> = FxHashMap<FunctionId, Option<(FunctionId, &'a Expr)>>;
+
+impl<'a> File<'a> {
+    /// Whether an expression is the running task: `current_task()`, or a name or an attribute of
+    /// the instance that holds nothing else.
+    #[must_use]
+    pub fn is_current_task(&self, expr: &'a Expr) -> bool {
+        match expr {
+            Expr::Call(call) => self.is_current_task_call(call),
+            Expr::Named(named) => self.is_current_task(&named.value),
+            Expr::Name(_) | Expr::Attribute(_) => {
+                let values = self.values_of(expr);
+                !values.is_empty()
+                    && values.iter().all(|value| {
+                        value
+                            .as_call_expr()
+                            .is_some_and(|call| self.is_current_task_call(call))
+                    })
+            }
+            _ => false,
+        }
+    }
+
+    /// `asyncio.current_task()`, or `asyncio.Task.current_task()` of old.
+    fn is_current_task_call(&self, call: &'a ast::ExprCall) -> bool {
+        self.is_asyncio(&call.func, "current_task")
+            || self.is_asyncio(&call.func, "Task.current_task")
+    }
+
+    /// The receiver of `receiver.cancel()`.
+    #[must_use]
+    pub fn cancelled_task(&self, call: &'a ast::ExprCall) -> Option<&'a Expr> {
+        let method = call.func.as_attribute_expr()?;
+        (method.attr.as_str() == "cancel").then_some(&*method.value)
+    }
+
+    /// Whether a function asks which task is running.
+    #[must_use]
+    pub fn asks_for_current_task(&self, function: FunctionId) -> bool {
+        let Some(def) = self.tree.function(function).stmt else {
+            return false;
+        };
+        self.tree
+            .calls_below(def)
+            .any(|(_, call)| self.is_current_task_call(call))
+    }
+
+    /// The cancels of the running task after which it awaits.
+    #[must_use]
+    pub fn self_cancels(&self) -> Vec<SelfCancel<'a>> {
+        let mut found: Vec<SelfCancel<'a>> = self
+            .tree
+            .calls()
+            .filter_map(|(expr, call)| self.cancel_of_current_task(expr, call))
+            .collect();
+        for class in self.tree.class_ids() {
+            self.add_self_cancels_of(class, &mut found);
+        }
+        found.sort_by_key(|it| self.tree.stmt_of(it.cancel));
+        found.dedup_by(|one, other| std::ptr::eq(one.cancel, other.cancel));
+        found
+    }
+
+    fn cancel_of_current_task(
+        &self,
+        expr: &'a Expr,
+        call: &'a ast::ExprCall,
+    ) -> Option<SelfCancel<'a>> {
+        let task = self.cancelled_task(call)?;
+        let is_here = match task {
+            // Kept in an attribute, it may be another method's task.
+            Expr::Attribute(_) => false,
+            task => self.is_current_task(task) && self.binds_here(task),
+        };
+        let function = self.tree.function_of(expr);
+        let is_statement = self.tree.stmt(self.tree.stmt_of(expr)).node.is_expr_stmt();
+        if !is_here || !is_statement || !self.tree.function(function).is_async() {
+            return None;
+        }
+        let raises = self.next_raising(function, self.tree.stmt_of(expr))?;
+        // `sleep(0)` right after it is how a task ends itself.
+        if raises.call_name() == Some("sleep") {
+            return None;
+        }
+        Some(SelfCancel {
+            cancel: expr,
+            task,
+            started: None,
+            called: None,
+            raises,
+            is_last: false,
+        })
+    }
+
+    /// Whether a name is bound in the function that uses it: a nested function runs elsewhere.
+    fn binds_here(&self, expr: &'a Expr) -> bool {
+        let function = self.tree.function_of(expr);
+        self.bindings_of(expr)
+            .iter()
+            .all(|binding| binding.function == function)
+    }
+
+    fn add_self_cancels_of(&self, class: ClassId, found: &mut Vec<SelfCancel<'a>>) {
+        for attribute in &self.tree.class(class).attributes {
+            let Some(started) = attribute.value else {
+                continue;
+            };
+            let Some(run) = self.coroutine_of_task(started) else {
+                continue;
+            };
+            let callers = self.runs_in_task_of(run);
+            for (expr, call) in self.tree.calls() {
+                let Some(task) = self.cancelled_task(call) else {
+                    continue;
+                };
+                let function = self.tree.function_of(expr);
+                if function == run
+                    || !callers.contains_key(&function)
+                    || !self.is_attribute(task, class, attribute.name)
+                    || !self.tree.stmt(self.tree.stmt_of(expr)).node.is_expr_stmt()
+                {
+                    continue;
+                }
+                found.extend(self.self_cancel(expr, task, started, run, &callers));
+            }
+        }
+    }
+
+    /// The function of the file whose coroutine a call makes a task of.
+    #[must_use]
+    pub fn coroutine_of_task(&self, value: &'a Expr) -> Option<FunctionId> {
+        let call = value.as_call_expr()?;
+        let name = super::shield_calls::last_name(&call.func)?;
+        if !["create_task", "ensure_future", "async_create_task"].contains(&name) {
+            return None;
+        }
+        let coroutine = call.arguments.args.first()?.as_call_expr()?;
+        self.callee(coroutine)
+    }
+
+    fn is_attribute(&self, expr: &'a Expr, class: ClassId, name: &str) -> bool {
+        expr.as_attribute_expr().is_some_and(|attribute| {
+            attribute.attr.as_str() == name && self.class_of_self(&attribute.value) == Some(class)
+        })
+    }
+
+    /// The functions that run in the task of a coroutine, each with the call that leads to it;
+    /// functions that ask for the current task know what they do, and are left out.
+    fn runs_in_task_of(&self, run: FunctionId) -> Callers<'a> {
+        let mut callers: Callers<'a> = FxHashMap::default();
+        callers.insert(run, None);
+        let mut open = vec![run];
+        while let Some(function) = open.pop() {
+            let Some(def) = self.tree.function(function).stmt else {
+                continue;
+            };
+            if self.asks_for_current_task(function) {
+                callers.remove(&function);
+                continue;
+            }
+            for (expr, call) in self.tree.calls_below(def) {
+                if self.tree.function_of(expr) != function {
+                    continue;
+                }
+                let Some(callee) = self.callee(call) else {
+                    continue;
+                };
+                let runs = !self.tree.function(callee).is_async() || self.is_awaited(expr);
+                if runs && !callers.contains_key(&callee) {
+                    callers.insert(callee, Some((function, expr)));
+                    open.push(callee);
+                }
+            }
+        }
+        callers
+    }
+
+    fn self_cancel(
+        &self,
+        cancel: &'a Expr,
+        task: &'a Expr,
+        started: &'a Expr,
+        run: FunctionId,
+        callers: &Callers<'a>,
+    ) -> Option<SelfCancel<'a>> {
+        let mut function = self.tree.function_of(cancel);
+        let mut stmt = self.tree.stmt_of(cancel);
+        let mut raises = None;
+        let is_last;
+        let mut called = None;
+        // From the cancel outwards, through the calls that led to it.
+        loop {
+            let next = self.next_raising(function, stmt);
+            if function == run {
+                is_last = next.is_none();
+                break;
+            }
+            raises = raises.or(next);
+            let (caller, call) = (*callers.get(&function)?)?;
+            called = Some(call);
+            (function, stmt) = (caller, self.tree.stmt_of(call));
+        }
+        Some(SelfCancel {
+            cancel,
+            task,
+            started: Some(started),
+            called,
+            raises: raises?,
+            is_last,
+        })
+    }
+
+    /// The first suspension that a task reaches after a statement and where it raises, being
+    /// cancelled.
+    fn next_raising(&self, function: FunctionId, after: StmtId) -> Option<Suspension<'a>> {
+        let flow = self.flow(function);
+        let from = flow
+            .node_ids()
+            .filter(|id| {
+                flow.node(*id).stmt == Some(after) && matches!(flow.node(*id).kind, NodeKind::Step)
+            })
+            .flat_map(|id| flow.node(id).next.iter().copied());
+        let reached = flow.reach(from, |id| self.raises_at(flow, id).is_some());
+        let mut found: Vec<Suspension<'a>> = reached
+            .iter()
+            .filter(|id| flow.node(*id).stmt != Some(after))
+            .filter_map(|id| self.raises_at(flow, id))
+            .collect();
+        found.sort_by_key(|it| it.range.start());
+        found.into_iter().next()
+    }
+
+    fn raises_at(&self, flow: &Flow<'a>, id: super::flow::NodeId) -> Option<Suspension<'a>> {
+        let all = self.suspensions(flow.function);
+        flow.node(id)
+            .suspensions
+            .iter()
+            .map(|index| all[*index])
+            .find(|it| it.cut == Cut::Raises && !it.conditional)
+    }
+
+    /// Whether a name or attribute is mentioned in the text of a class or function: a cheap way
+    /// to ask for a protocol as a whole.
+    #[must_use]
+    pub fn mentions_word(&self, stmt: StmtId, word: &str) -> bool {
+        self.source
+            .slice(self.tree.stmt(stmt).node.range())
+            .contains(word)
+    }
+
+    /// The variable that an `all_tasks()` is put into, and the loops over it, give the tasks that
+    /// a function handles: whether an expression is one of them.
+    #[must_use]
+    pub fn is_element_of_call(&self, element: &'a Expr, call: &'a Expr) -> bool {
+        self.bindings_of(element).iter().any(|binding| {
+            matches!(binding.kind, BindingKind::Iterated(iterable)
+                if self.holds_call(iterable, call, 3))
+        })
+    }
+
+    /// Whether a call is a part of an expression, or of what its names were assigned.
+    #[must_use]
+    pub fn holds_call(&self, expr: &'a Expr, call: &'a Expr, depth: u32) -> bool {
+        if self.tree.is_below(expr, call) {
+            return true;
+        }
+        depth > 0
+            && self.tree.exprs_in(expr).any(|part| {
+                part.is_name_expr()
+                    && dotted_text(part).is_some()
+                    && self
+                        .values_of(part)
+                        .into_iter()
+                        .any(|value| self.holds_call(value, call, depth - 1))
+            })
+    }
+
+    /// The statements of the block that a statement stands in.
+    #[must_use]
+    pub fn block_of(&self, id: StmtId) -> &'a [Stmt] {
+        let data = self.tree.stmt(id);
+        let Some(parent) = data.parent else {
+            return self.body();
+        };
+        let holds = |block: &&'a [Stmt]| block.iter().any(|stmt| self.tree.stmt_id(stmt) == id);
+        let blocks: Vec<&'a [Stmt]> = match self.tree.stmt(parent).node {
+            Stmt::FunctionDef(node) => vec![&node.body],
+            Stmt::ClassDef(node) => vec![&node.body],
+            Stmt::With(node) => vec![&node.body],
+            Stmt::For(node) => vec![&node.body, &node.orelse],
+            Stmt::While(node) => vec![&node.body, &node.orelse],
+            Stmt::If(node) => {
+                let mut blocks: Vec<&'a [Stmt]> = vec![&node.body];
+                blocks.extend(node.elif_else_clauses.iter().map(|it| it.body.as_slice()));
+                blocks
+            }
+            Stmt::Try(node) => {
+                let mut blocks: Vec<&'a [Stmt]> = vec![&node.body, &node.orelse, &node.finalbody];
+                blocks.extend(node.handlers.iter().map(|handler| {
+                    let ast::ExceptHandler::ExceptHandler(handler) = handler;
+                    handler.body.as_slice()
+                }));
+                blocks
+            }
+            Stmt::Match(node) => node.cases.iter().map(|it| it.body.as_slice()).collect(),
+            _ => Vec::new(),
+        };
+        blocks.into_iter().find(holds).unwrap_or(&[])
+    }
+
+    /// The places where a kept current task is cancelled by a timer, a callback or another
+    /// method, while the code that kept it catches that and goes on without `uncancel()`.
+    #[must_use]
+    pub fn host_cancels(&self) -> Vec<HostCancel<'a>> {
+        let mut found = Vec::new();
+        for (expr, call) in self.tree.calls() {
+            if let Some(task) = self.cancelled_task(call) {
+                found.extend(self.host_cancel(expr, task, false));
+            }
+            for argument in &call.arguments.args {
+                if let Expr::Attribute(method) = argument
+                    && method.attr.as_str() == "cancel"
+                {
+                    found.extend(self.host_cancel(argument, &method.value, true));
+                }
+            }
+        }
+        found
+    }
+
+    fn host_cancel(
+        &self,
+        cancel: &'a Expr,
+        task: &'a Expr,
+        handed: bool,
+    ) -> Option<HostCancel<'a>> {
+        if !self.is_current_task(task) || self.is_for_older_python(self.tree.stmt_of(cancel)) {
+            return None;
+        }
+        match task {
+            Expr::Attribute(attribute) => self.host_cancel_in_class(cancel, attribute),
+            Expr::Name(_) if handed || !self.binds_here(task) => {
+                self.host_cancel_in_function(cancel, task)
+            }
+            _ => None,
+        }
+    }
+
+    fn host_cancel_in_class(
+        &self,
+        cancel: &'a Expr,
+        attribute: &'a ast::ExprAttribute,
+    ) -> Option<HostCancel<'a>> {
+        let class = self.class_of_self(&attribute.value)?;
+        let data = self.tree.class(class);
+        if self.mentions_word(data.stmt, "uncancel") {
+            return None;
+        }
+        let kept = data
+            .attributes
+            .iter()
+            .filter(|it| it.name == attribute.attr.as_str())
+            .filter(|it| it.value.is_some_and(|value| self.is_current_task(value)));
+        for binding in kept {
+            let converted = self
+                .converting_handler(binding.function)
+                .or_else(|| self.converting_exit(class));
+            if let (Some(converted), Some(value)) = (converted, binding.value) {
+                return Some(HostCancel {
+                    cancel,
+                    kept: value.range(),
+                    converted,
+                });
+            }
+        }
+        None
+    }
+
+    fn host_cancel_in_function(&self, cancel: &'a Expr, task: &'a Expr) -> Option<HostCancel<'a>> {
+        let [binding] = self.bindings_of(task) else {
+            return None;
+        };
+        let def = self.tree.function(binding.function).stmt?;
+        if self.mentions_word(def, "uncancel") {
+            return None;
+        }
+        Some(HostCancel {
+            cancel,
+            kept: binding.range,
+            converted: self.converting_handler(binding.function)?,
+        })
+    }
+
+    /// A handler of a function that catches the cancellation and goes on: it raises something
+    /// else, or lets the function await again.
+    fn converting_handler(&self, function: FunctionId) -> Option<TextRange> {
+        self.catchers()
+            .iter()
+            .filter(|it| it.function == function && it.catches == Catches::Cancelled)
+            .find(|catcher| {
+                let exits = self.exits(catcher, Mode::Edge);
+                !exits.raises_other.is_empty()
+                    || (exits.swallows() && !self.cut_after(catcher).is_empty())
+            })
+            .map(Catcher::range)
+    }
+
+    /// A method of a class that compares an exception with `CancelledError`, and raises something
+    /// or returns a value: the way out of a context manager.
+    fn converting_exit(&self, class: ClassId) -> Option<TextRange> {
+        self.tree.class(class).methods.iter().find_map(|method| {
+            let def = self.tree.function(*method).stmt?;
+            let compared = self.tree.exprs_below(def).find(|expr| {
+                let is_asked = match self.tree.parent(expr) {
+                    Some(Expr::Compare(_)) => true,
+                    Some(Expr::Call(call)) => ["isinstance", "issubclass"]
+                        .iter()
+                        .any(|name| self.is_builtin(&call.func, name)),
+                    _ => false,
+                };
+                is_asked && self.is_cancelled_error(expr)
+            })?;
+            let decides = (def.0 + 1..=self.tree.stmt(def).end.0).any(|id| {
+                match self.tree.stmt(StmtId(id)).node {
+                    Stmt::Raise(_) => true,
+                    Stmt::Return(node) => node.value.as_deref().is_some_and(|value| {
+                        !value.is_none_literal_expr()
+                            && !matches!(value, Expr::BooleanLiteral(literal) if !literal.value)
+                    }),
+                    _ => false,
+                }
+            });
+            decides.then(|| compared.range())
+        })
+    }
+
+    /// Whether a statement stands in a branch for a Python that is older than the target:
+    /// the `else` of `if sys.version_info >= (3, 11)`.
+    #[must_use]
+    pub fn is_for_older_python(&self, id: StmtId) -> bool {
+        self.tree.ancestors(id).any(|(parent, part)| {
+            let Stmt::If(node) = self.tree.stmt(parent).node else {
+                return false;
+            };
+            let Expr::Compare(test) = &*node.test else {
+                return false;
+            };
+            let ([op], [Expr::Tuple(version)]) = (&*test.ops, &*test.comparators) else {
+                return false;
+            };
+            let is_version = super::shield_calls::last_name(&test.left) == Some("version_info");
+            let parts: Vec<u8> = version
+                .elts
+                .iter()
+                .filter_map(|part| match part {
+                    Expr::NumberLiteral(literal) => literal.value.as_int()?.as_u8(),
+                    _ => None,
+                })
+                .collect();
+            let (Some(major), Some(minor)) = (parts.first(), parts.get(1)) else {
+                return false;
+            };
+            let reached = self.settings.target_version >= (*major, *minor);
+            is_version
+                && reached
+                && match op {
+                    ast::CmpOp::GtE => part == Part::Else && node.elif_else_clauses.len() == 1,
+                    ast::CmpOp::Lt => part == Part::Body,
+                    _ => false,
+                }
+        })
+    }
+}
