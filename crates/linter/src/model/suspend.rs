@@ -380,6 +380,9 @@ impl<'a> File<'a> {
         if let Some(cut) = cut_by_name(call) {
             return Fate::Known(cut, false);
         }
+        if self.is_given_a_task(call) {
+            return Fate::Known(Cut::Waits, false);
+        }
         let Expr::Attribute(method) = &*call.func else {
             return Fate::Known(Cut::Raises, false);
         };
@@ -400,6 +403,17 @@ impl<'a> File<'a> {
                 | (Some(Kind::Queue), "put" | "join")
         );
         Fate::Known(Cut::Raises, conditional)
+    }
+
+    /// Whether a function of another file is handed a task: what it does but cancel and await it,
+    /// or wait for it without asyncio's `wait()`, can't be seen.
+    fn is_given_a_task(&self, call: &'a ast::ExprCall) -> bool {
+        self.asyncio_name(&call.func).is_none()
+            && call
+                .arguments
+                .args
+                .iter()
+                .any(|argument| self.kind(argument) == Some(Kind::Task))
     }
 
     /// `await generator.aclose()` suspends only where the generator's own cleanup does; that of an
@@ -724,8 +738,13 @@ fn cut_by_name(call: &ast::ExprCall) -> Option<Cut> {
     if shields.iter().any(|word| name.contains(word)) {
         return Some(Cut::Never);
     }
-    let cancels = name.split('_').any(|word| word == "cancel");
-    (cancels && !call.arguments.is_empty()).then_some(Cut::Waits)
+    // `await event.set()` of wrappers around an event that are coroutines for symmetry's sake.
+    if name == "set" && call.arguments.is_empty() {
+        return Some(Cut::Never);
+    }
+    name.split('_')
+        .any(|word| word == "cancel")
+        .then_some(Cut::Waits)
 }
 
 fn is_false(expr: &Expr) -> bool {

@@ -33,7 +33,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         }
         let name = short(file, &call.func);
         let diagnostic = report.add(
-            Severity::Error,
+            place.severity,
             call.range(),
             format!(
                 "cleanup is given to a new task by `{name}()` {}",
@@ -58,6 +58,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
 
 struct Place {
     text: &'static str,
+    severity: Severity,
     source: Option<TextRange>,
 }
 
@@ -66,6 +67,7 @@ fn place_of(file: &File, stmt: StmtId) -> Option<Place> {
     if function.class.is_some() && function.name() == "__del__" {
         return Some(Place {
             text: "in `__del__`",
+            severity: Severity::Warning,
             source: None,
         });
     }
@@ -77,6 +79,7 @@ fn place_of(file: &File, stmt: StmtId) -> Option<Place> {
     };
     Some(Place {
         text,
+        severity: Severity::Error,
         source: source(cleanup),
     })
 }

@@ -16,20 +16,26 @@ use crate::report::Report;
 pub(crate) const NEEDLES: Needles = &[&["cancel", "Cancel"], &["async"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
+    let compared = check_handlers(file, report);
     for (_, call) in file.tree.calls() {
         if let Some(message) = message_of(file, call)
-            && is_object(file, message)
+            && (is_object(file, message) || is_name_of(message, &compared))
         {
             report
                 .add(
                     Severity::Info,
                     message,
-                    "an object is the message of a cancellation",
+                    "the message of a cancellation is a signal",
                 )
                 .label("a later cancellation, or a scope with another message, replaces it")
                 .help(HELP);
         }
     }
+}
+
+/// Reports what handlers do with messages; returns the plain names that they compare them with.
+fn check_handlers<'a>(file: &File<'a>, report: &mut Report) -> Vec<&'a str> {
+    let mut compared = Vec::new();
     for stmt in file.tree.stmt_ids() {
         if let Stmt::Try(node) = file.tree.stmt(stmt).node {
             for (index, handler) in node.handlers.iter().enumerate() {
@@ -37,11 +43,16 @@ pub(crate) fn check(file: &File, report: &mut Report) {
                 if let Some(name) = &handler.name
                     && file.catches(handler) == Some(Catches::Cancelled)
                 {
-                    check_handler(file, stmt, index, name.as_str(), report);
+                    compared.extend(check_handler(file, stmt, index, name.as_str(), report));
                 }
             }
         }
     }
+    compared
+}
+
+fn is_name_of(expr: &Expr, names: &[&str]) -> bool {
+    matches!(expr, Expr::Name(name) if names.contains(&name.id.as_str()))
 }
 
 const HELP: &str = "ask the scope (`scope.cancel_called`), or set an attribute before cancelling";
@@ -51,6 +62,12 @@ fn message_of<'a>(file: &File<'a>, call: &'a ExprCall) -> Option<&'a Expr> {
     let Expr::Attribute(method) = &*call.func else {
         return None;
     };
+    if ["call_soon", "call_soon_threadsafe"].contains(&method.attr.as_str())
+        && let [Expr::Attribute(callback), message] = &*call.arguments.args
+        && callback.attr.as_str() == "cancel"
+    {
+        return Some(message);
+    }
     if method.attr.as_str() != "cancel" || method.value.is_call_expr() {
         return None;
     }
@@ -112,32 +129,40 @@ fn is_text_annotation(file: &File, annotation: &Expr) -> bool {
         .any(|word| ["str", "Any", "object"].contains(&word))
 }
 
-/// Comparisons of the caught exception's arguments or text.
-fn check_handler(file: &File, stmt: StmtId, index: usize, name: &str, report: &mut Report) {
+/// Comparisons of the caught exception's arguments or text; returns the names in them.
+fn check_handler<'a>(
+    file: &File<'a>,
+    stmt: StmtId,
+    index: usize,
+    name: &str,
+    report: &mut Report,
+) -> Vec<&'a str> {
+    let mut compared = Vec::new();
     let end = file.tree.stmt(stmt).end;
     for inner in (stmt.0 + 1..=end.0).map(StmtId) {
         if file.tree.part_of(stmt, inner) != Some(Part::Handler(index)) {
             continue;
         }
         for expr in file.tree.exprs_of(inner) {
-            if let Expr::Compare(node) = expr
-                && file
-                    .tree
-                    .exprs_in(expr)
-                    .any(|part| reads_message(file, part, name))
-                && !node.ops.is_empty()
-            {
-                report
-                    .add(
-                        Severity::Info,
-                        expr,
-                        "the message of a cancellation decides what happens",
-                    )
-                    .label("a cancelled scope or a later `cancel()` brings its own message")
-                    .help(HELP);
+            let parts = || file.tree.exprs_in(expr);
+            if !expr.is_compare_expr() || !parts().any(|part| reads_message(file, part, name)) {
+                continue;
             }
+            compared.extend(parts().filter_map(|part| match part {
+                Expr::Name(node) if node.id != name => Some(node.id.as_str()),
+                _ => None,
+            }));
+            report
+                .add(
+                    Severity::Info,
+                    expr,
+                    "the message of a cancellation decides what happens",
+                )
+                .label("a cancelled scope or a later `cancel()` brings its own message")
+                .help(HELP);
         }
     }
+    compared
 }
 
 /// `error.args`, `str(error)`, `repr(error)`

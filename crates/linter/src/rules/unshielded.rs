@@ -53,8 +53,9 @@ pub(super) fn cut_off<'f, 'a>(file: &'f File<'a>) -> Vec<CutOff<'f, 'a>> {
 
 /// The first await that is cut off for certain, or else one that is where it has to wait.
 fn first_lost_await<'a>(file: &File<'a>, cleanup: &Cleanup<'a>) -> Option<BlockCut<'a>> {
-    let raises =
-        |cut: &&BlockCut<'a>| cut.suspension.cut == Cut::Raises && !file.is_pause(&cut.suspension);
+    let raises = |cut: &&BlockCut<'a>| {
+        cut.suspension.cut == Cut::Raises && !cut.is_handled && !file.is_pause(&cut.suspension)
+    };
     let mut cuts = cleanup.cut.iter().filter(raises);
     let certain = cuts.clone().find(|cut| !cut.may_pass);
     certain.or_else(|| cuts.next()).copied()
@@ -70,7 +71,7 @@ fn cause_of<'a>(cleanup: &Cleanup<'a>, missed: &[StmtId]) -> Option<BlockCut<'a>
         .filter(|cut| !cut.may_pass && !cut.is_handled);
     certain
         .clone()
-        .rfind(|cut| cut.suspension.stmt <= first_missed)
+        .rfind(|cut| cut.suspension.stmt < first_missed)
         .or_else(|| certain.clone().next())
         .copied()
 }
