@@ -281,7 +281,8 @@ impl NoqaLines {
                     open_strings.push(token.start());
                 }
                 TokenKind::FStringEnd | TokenKind::TStringEnd => {
-                    if let Some(start) = open_strings.pop() {
+                    // What stands inside another such string belongs to that one.
+                    if let Some(start) = open_strings.pop().filter(|_| open_strings.is_empty()) {
                         lines.join(text, TextRange::new(start, token.end()));
                     }
                 }
@@ -293,7 +294,7 @@ impl NoqaLines {
 
     /// Joins the lines of a range, where there are several.
     fn join(&mut self, text: &str, range: TextRange) {
-        if !text[range].contains(['\n', '\r']) {
+        if memchr::memchr2(b'\n', b'\r', text[range].as_bytes()).is_none() {
             return;
         }
         let mut joined = TextRange::new(line_start(text, range.start()), range.end());
