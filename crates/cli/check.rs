@@ -138,10 +138,10 @@ impl Run<'_> {
 
     fn file(&self, target: &Target, buffer: &mut Vec<u8>) -> Outcome {
         let shown = files::shown(&target.path, self.cwd);
-        if let Err(error) = read::file(&target.path, buffer) {
-            return Outcome::problem(format!("{shown}: {}", discover::reason(&error)));
+        match read::file(&target.path, buffer) {
+            Ok(bytes) => self.bytes(&target.path, shown, bytes, target.named),
+            Err(error) => Outcome::problem(format!("{shown}: {}", discover::reason(&error))),
         }
-        self.bytes(&target.path, shown, buffer, target.named)
     }
 
     fn stdin(&self) -> anyhow::Result<Vec<Outcome>> {

@@ -38,11 +38,13 @@ pub enum Encoding {
 }
 
 /// Reads a file into a buffer that is used again.
-pub fn file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
-    buffer.clear();
+pub fn file<'b>(path: &Path, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
     let mut file = File::open(path)?;
-    let first = buffer.capacity().max(64 * 1024);
-    buffer.resize(first, 0);
+    // What the buffer holds from earlier files is written over: to clear it for every file would
+    // cost more than to read most of them.
+    if buffer.is_empty() {
+        buffer.resize(64 * 1024, 0);
+    }
     let mut length = 0;
     loop {
         if length == buffer.len() {
@@ -55,8 +57,7 @@ pub fn file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    buffer.truncate(length);
-    Ok(())
+    Ok(&buffer[..length])
 }
 
 /// Decodes the bytes of a Python file.

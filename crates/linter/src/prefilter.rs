@@ -18,6 +18,29 @@ pub(crate) type Needles = &'static [&'static [&'static str]];
 /// `asyncio` or `asyncbis`: all contain `async`.
 pub(crate) const ASYNC: &[&str] = &["async"];
 
+/// The needle of a call of `cancel` with an argument, a message.
+pub(crate) const CANCEL_WITH: &str = "cancel(_";
+
+/// The needle of a rule that looks into asynchronous functions.
+pub(crate) const ASYNC_DEF: &[&str] = &["async def"];
+
+/// The needles of a handler that catches a cancellation.
+pub(crate) const CATCHES: &[&str] = &[
+    "except:",
+    "CancelledError",
+    "BaseException",
+    "get_cancelled_exc_class",
+];
+
+/// The needles of a block that runs while a cancellation passes.
+pub(crate) const CLEANS_UP: &[&str] = &[
+    "finally",
+    "except:",
+    "CancelledError",
+    "BaseException",
+    "get_cancelled_exc_class",
+];
+
 /// Whether a text can contain a finding of one of the rules.
 ///
 /// It may be asked about bytes before they are decoded: the words are ASCII, and every encoding
@@ -54,8 +77,57 @@ impl<'a> Seen<'a> {
         if let Some((_, found)) = self.known.iter().find(|(word, _)| *word == needle) {
             return *found;
         }
-        let found = memmem::find(self.text, needle.as_bytes()).is_some();
+        let found = match needle {
+            "async def" => after(self.text, b"async").any(|rest| rest.starts_with(b"def")),
+            "except:" => after(self.text, b"except").any(|rest| rest.starts_with(b":")),
+            CANCEL_WITH => after(self.text, b"cancel").any(has_argument),
+            word => memmem::find(self.text, word.as_bytes()).is_some(),
+        };
         self.known.push((needle, found));
         found
+    }
+}
+
+/// What follows each occurrence of a word, white space and joined lines aside.
+fn after<'a>(text: &'a [u8], word: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    memmem::find_iter(text, word).map(|at| skip_space(&text[at + word.len()..]))
+}
+
+fn skip_space(text: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\x0c' | b'\\' | b'\r' | b'\n');
+    let gap = text.iter().take_while(|byte| is_space(byte)).count();
+    &text[gap..]
+}
+
+/// Whether a text begins with a call's parentheses that aren't empty.
+fn has_argument(text: &[u8]) -> bool {
+    text.strip_prefix(b"(")
+        .is_some_and(|inside| !skip_space(inside).starts_with(b")"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_found_whatever_stands_between_them() {
+        let needles = |text: &'static str| {
+            let mut seen = Seen::new(text.as_bytes());
+            (seen.contains("async def"), seen.contains("except:"))
+        };
+        let cancels = |text: &'static str| Seen::new(text.as_bytes()).contains(CANCEL_WITH);
+        assert!(cancels("task.cancel(\n    msg=STOP)") && cancels("x.cancel (1)"));
+        assert!(!cancels("task.cancel( )") && !cancels("task.cancel") && !cancels("cancelled(1)"));
+        let rows = [
+            ("async def f(): ...", (true, false)),
+            ("async  \\\r\n def f(): ...", (true, false)),
+            ("asynchronous definition", (false, false)),
+            ("try: ...\nexcept : ...", (false, true)),
+            ("try: ...\nexcept Exception: ...", (false, false)),
+            ("except", (false, false)),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(needles(text), expected, "{text}");
+        }
     }
 }

@@ -267,7 +267,10 @@ impl<'a> File<'a> {
                 continue;
             };
             let earlier = found.is_none_or(|it| suspension.range.start() < it.range.start());
-            if earlier {
+            // Most suspensions lead straight into the block.
+            if earlier && is_entry(cut) {
+                found = Some(suspension);
+            } else if earlier {
                 let reached = flow.reach([cut], |node| {
                     is_entry(node)
                         || flow

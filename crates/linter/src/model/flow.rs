@@ -84,21 +84,42 @@ pub struct Flow<'a> {
 
 /// The nodes that a walk met.
 pub struct Reached {
-    seen: Vec<bool>,
+    /// One bit for each node.
+    seen: Vec<u64>,
 }
 
 impl Reached {
+    fn none(nodes: usize) -> Self {
+        Reached {
+            seen: vec![0; nodes.div_ceil(64)],
+        }
+    }
+
+    /// Adds a node; false if it was there already.
+    fn add(&mut self, node: NodeId) -> bool {
+        let (word, bit) = (node.0 as usize / 64, 1 << (node.0 % 64));
+        let is_new = self.seen[word] & bit == 0;
+        self.seen[word] |= bit;
+        is_new
+    }
+
     #[must_use]
     pub fn contains(&self, node: NodeId) -> bool {
-        self.seen[node.0 as usize]
+        self.seen[node.0 as usize / 64] & (1 << (node.0 % 64)) != 0
     }
 
     pub fn iter(&self) -> impl Iterator<Item = NodeId> {
-        self.seen
-            .iter()
-            .enumerate()
-            .filter(|(_, seen)| **seen)
-            .map(|(index, _)| NodeId(index as u32))
+        self.seen.iter().enumerate().flat_map(|(word, bits)| {
+            let mut rest = *bits;
+            std::iter::from_fn(move || {
+                if rest == 0 {
+                    return None;
+                }
+                let bit = rest.trailing_zeros();
+                rest &= rest - 1;
+                Some(NodeId(word as u32 * 64 + bit))
+            })
+        })
     }
 }
 
@@ -159,15 +180,15 @@ impl<'a> Flow<'a> {
         mut stop: impl FnMut(NodeId) -> bool,
         next: impl Fn(&Self, NodeId, &mut dyn FnMut(NodeId)),
     ) -> Reached {
-        let mut seen = vec![false; self.nodes.len()];
+        let mut reached = Reached::none(self.nodes.len());
         let mut open: Vec<NodeId> = from.into_iter().collect();
         while let Some(id) = open.pop() {
-            if std::mem::replace(&mut seen[id.0 as usize], true) || stop(id) {
+            if !reached.add(id) || stop(id) {
                 continue;
             }
             next(self, id, &mut |successor| open.push(successor));
         }
-        Reached { seen }
+        reached
     }
 
     /// Whether no way through the function returns.

@@ -218,6 +218,10 @@ impl<'a> File<'a> {
         stmt: StmtId,
         goals: &[NodeId],
     ) -> bool {
+        // Most suspensions of a body are caught at once.
+        if goals.contains(&from) {
+            return true;
+        }
         let leaves = |id: NodeId| {
             flow.node(id)
                 .stmt

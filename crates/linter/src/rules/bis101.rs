@@ -4,12 +4,12 @@ use crate::diagnostic::Severity;
 use crate::model::File;
 use crate::model::fate::Fate;
 use crate::model::flow::Catches;
-use crate::prefilter::{ASYNC, Needles};
+use crate::prefilter::{ASYNC_DEF, CATCHES, Needles};
 use crate::report::Report;
 use crate::reraise;
 
 /// The loop is a statement of an async function, the handler an `except`.
-pub(crate) const NEEDLES: Needles = &[ASYNC, &["except"], &["while", "for"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, CATCHES, &["while", "for"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for (catcher, fate) in file.fates() {

@@ -7,12 +7,12 @@ use crate::diagnostic::{Applicability, Edit, Fix, Severity};
 use crate::model::File;
 use crate::model::drain::{Drain, DrainForm};
 use crate::model::names::dotted_text;
-use crate::prefilter::{ASYNC, Needles};
+use crate::prefilter::{ASYNC_DEF, CATCHES, Needles};
 use crate::report::Report;
 use crate::reraise;
 
 /// A `while` in an async function, and `except` or `suppress`.
-pub(crate) const NEEDLES: Needles = &[ASYNC, &["while"], &["except", "suppress"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, CATCHES, &["while"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for drain in file.drains() {

@@ -5,12 +5,12 @@ use crate::model::File;
 use crate::model::fate::Fate;
 use crate::model::handlers::Catcher;
 use crate::model::suspend::Suspension;
-use crate::prefilter::{ASYNC, Needles};
+use crate::prefilter::{ASYNC_DEF, CATCHES, Needles};
 use crate::report::Report;
 use crate::reraise;
 
 /// Only handlers that name the class are reported, or a tuple of classes that contains it.
-pub(crate) const NEEDLES: Needles = &[ASYNC, &["except"], &["Cancelled", "cancelled"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, CATCHES];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for (catcher, fate) in file.fates() {

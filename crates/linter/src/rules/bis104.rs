@@ -4,12 +4,12 @@ use crate::diagnostic::Severity;
 use crate::model::File;
 use crate::model::fate::Fate;
 use crate::model::flow::Catches;
-use crate::prefilter::{ASYNC, Needles};
+use crate::prefilter::{ASYNC_DEF, CATCHES, Needles};
 use crate::report::Report;
 use crate::reraise;
 
 /// Only handlers that name the class are reported, or a tuple of classes that contains it.
-pub(crate) const NEEDLES: Needles = &[ASYNC, &["except"], &["Cancelled", "cancelled"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, CATCHES];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for (catcher, fate) in file.fates() {

@@ -4,12 +4,12 @@ use crate::diagnostic::Severity;
 use crate::model::File;
 use crate::model::fate::Fate;
 use crate::model::flow::Catches;
-use crate::prefilter::{ASYNC, Needles};
+use crate::prefilter::{ASYNC_DEF, CATCHES, Needles};
 use crate::report::Report;
 use crate::reraise;
 
 /// The handler may be bare, so that nothing but the keyword is certain.
-pub(crate) const NEEDLES: Needles = &[ASYNC, &["except"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, CATCHES];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for (catcher, fate) in file.fates() {

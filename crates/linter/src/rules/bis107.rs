@@ -3,12 +3,12 @@
 use crate::diagnostic::Severity;
 use crate::model::File;
 use crate::model::fate::Fate;
-use crate::prefilter::{ASYNC, Needles};
+use crate::prefilter::{ASYNC_DEF, CATCHES, Needles};
 use crate::report::Report;
 use crate::reraise;
 
 /// An alias of `contextlib.suppress` still names it in the import.
-pub(crate) const NEEDLES: Needles = &[ASYNC, &["suppress"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, CATCHES, &["suppress"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for (catcher, fate) in file.fates() {

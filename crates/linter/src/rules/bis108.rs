@@ -4,11 +4,11 @@ use ruff_python_ast::Stmt;
 
 use crate::diagnostic::Severity;
 use crate::model::File;
-use crate::prefilter::{ASYNC, Needles};
+use crate::prefilter::{ASYNC_DEF, Needles};
 use crate::report::Report;
 
 /// The jump stands in a `finally` of an async function.
-pub(crate) const NEEDLES: Needles = &[ASYNC, &["finally"], &["return", "break", "continue"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, &["finally"], &["return", "break", "continue"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for found in file.finally_jumps() {

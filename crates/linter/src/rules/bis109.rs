@@ -2,11 +2,11 @@
 
 use crate::diagnostic::Severity;
 use crate::model::File;
-use crate::prefilter::Needles;
+use crate::prefilter::{ASYNC_DEF, Needles};
 use crate::report::Report;
 
 /// The method's name, and the constant that it returns.
-pub(crate) const NEEDLES: Needles = &[&["__aexit__"], &["True"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, &["__aexit__"], &["True"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for found in file.swallowing_exits() {

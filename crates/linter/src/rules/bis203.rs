@@ -4,11 +4,11 @@ use super::unshielded::{self, CutOff};
 use crate::diagnostic::Severity;
 use crate::model::File;
 use crate::model::cleanup::CleanupKind;
-use crate::prefilter::Needles;
+use crate::prefilter::{ASYNC_DEF, Needles};
 use crate::report::Report;
 
 /// The method, or what gives a callback to an exit stack.
-pub(crate) const NEEDLES: Needles = &[&["async def"], &["__aexit__", "push_async_"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, &["__aexit__", "push_async_"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for found in unshielded::cut_off(file) {

@@ -4,11 +4,11 @@ use super::unshielded;
 use crate::diagnostic::Severity;
 use crate::model::File;
 use crate::model::cleanup::CleanupKind;
-use crate::prefilter::Needles;
+use crate::prefilter::{ASYNC_DEF, CLEANS_UP, Needles};
 use crate::report::Report;
 
 /// A `finally` or a handler in an asynchronous function.
-pub(crate) const NEEDLES: Needles = &[&["async def"], &["finally", "except"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, CLEANS_UP];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for found in unshielded::cut_off(file) {

@@ -16,7 +16,14 @@ use crate::report::Report;
 /// A spawn, in a block that runs while a task is cancelled or an object goes away.
 pub(crate) const NEEDLES: Needles = &[
     &["create_task", "ensure_future"],
-    &["finally", "except", "__del__"],
+    &[
+        "__del__",
+        "finally",
+        "except:",
+        "CancelledError",
+        "BaseException",
+        "get_cancelled_exc_class",
+    ],
 ];
 
 pub(crate) fn check(file: &File, report: &mut Report) {

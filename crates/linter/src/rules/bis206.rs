@@ -9,15 +9,11 @@ use crate::model::cleanup::Cleanup;
 use crate::model::kinds::Kind;
 use crate::model::suspend::{Suspension, SuspensionKind};
 use crate::model::tree::StmtId;
-use crate::prefilter::Needles;
+use crate::prefilter::{ASYNC_DEF, Needles};
 use crate::report::Report;
 
 /// A shield, and a block that runs while a task is cancelled.
-pub(crate) const NEEDLES: Needles = &[
-    &["shield", "Shield"],
-    &["async def"],
-    &["finally", "except", "__aexit__", "push_async_"],
-];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, &["shield", "Shield"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for cleanup in file.cleanups() {

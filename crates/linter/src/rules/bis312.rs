@@ -9,11 +9,14 @@ use crate::model::flow::Catches;
 use crate::model::kinds::Kind;
 use crate::model::names::BindingKind;
 use crate::model::tree::{Part, StmtId};
-use crate::prefilter::Needles;
+use crate::prefilter::{ASYNC, CANCEL_WITH, Needles};
 use crate::report::Report;
 
 /// A `cancel()` with a message, or a handler for `CancelledError` (by whatever name).
-pub(crate) const NEEDLES: Needles = &[&["cancel", "Cancel"], &["async"]];
+pub(crate) const NEEDLES: Needles = &[
+    ASYNC,
+    &[CANCEL_WITH, "CancelledError", "get_cancelled_exc_class"],
+];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     let compared = check_handlers(file, report);

@@ -7,11 +7,11 @@ use crate::diagnostic::Severity;
 use crate::model::File;
 use crate::model::kinds::Kind;
 use crate::model::tree::{Part, StmtId};
-use crate::prefilter::Needles;
+use crate::prefilter::{ASYNC, Needles};
 use crate::report::Report;
 
 /// The class has to be named somewhere.
-pub(crate) const NEEDLES: Needles = &[&["CancelledError"], &["asyncio", "asyncbis"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC, &["CancelledError"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for id in file.tree.stmt_ids() {

@@ -9,11 +9,11 @@ use crate::model::flow::NodeId;
 use crate::model::kinds::Kind;
 use crate::model::names::dotted_text;
 use crate::model::tree::StmtId;
-use crate::prefilter::Needles;
+use crate::prefilter::{ASYNC, Needles};
 use crate::report::Report;
 
 /// A spawn and a `cancel()`.
-pub(crate) const NEEDLES: Needles = &[&["create_task", "ensure_future"], &[".cancel"], &["async"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC, &["create_task", "ensure_future"], &[".cancel"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for (expr, call) in file.tree.calls() {

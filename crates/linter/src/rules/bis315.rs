@@ -6,11 +6,11 @@ use crate::diagnostic::Severity;
 use crate::model::File;
 use crate::model::flow::NodeId;
 use crate::model::tree::{ClassId, FunctionId, StmtId};
-use crate::prefilter::Needles;
+use crate::prefilter::{ASYNC, Needles};
 use crate::report::Report;
 
 /// A class of futures with one of the two methods.
-pub(crate) const NEEDLES: Needles = &[&["Future"], &["def cancel", "__await__"], &["class "]];
+pub(crate) const NEEDLES: Needles = &[ASYNC, &["Future"], &["cancel", "__await__"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for class in file.tree.class_ids() {
