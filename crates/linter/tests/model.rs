@@ -2,6 +2,7 @@
 //! text, so that a reader can check it against the code above it.
 
 use linter::model::cleanup::CleanupKind;
+use linter::model::fate::Fate;
 use linter::model::handlers::{CatcherKind, Mode};
 use linter::model::suspend::Cut;
 use linter::model::{File, Parsed};
@@ -122,6 +123,30 @@ fn cleanups(code: &str) -> String {
     })
 }
 
+/// What becomes of each caught cancellation.
+fn fates(body: &str) -> String {
+    ask(&in_function(body), |file| {
+        let answers: Vec<String> = file
+            .fates()
+            .map(|(_, fate)| match fate {
+                Fate::GoesOn => "goes on".to_owned(),
+                Fate::Foreign => "foreign".to_owned(),
+                Fate::Drained => "drained".to_owned(),
+                Fate::Spins(spin) if spin.bounded => "spins, bounded".to_owned(),
+                Fate::Spins(_) => "spins".to_owned(),
+                Fate::AwaitsAgain { at, in_loop } => {
+                    let place = if *in_loop { "in the loop" } else { "after" };
+                    format!("awaits again {place}: {}", text(file, at.range))
+                }
+                Fate::Replaced(_) => "replaced".to_owned(),
+                Fate::Kept => "kept".to_owned(),
+                Fate::Swallowed => "swallowed".to_owned(),
+            })
+            .collect();
+        answers.join("; ")
+    })
+}
+
 #[track_caller]
 fn table(ask: impl Fn(&str) -> String, rows: &[(&str, &str)]) {
     for (program, answer) in rows {
@@ -222,6 +247,107 @@ fn a_loop_spins_only_if_a_cancelled_task_cannot_leave_it() {
             (
                 "from anyio import CancelScope\nwith CancelScope(shield=True):\n    while True:\n        try:\n            await t\n        except asyncio.CancelledError:\n            pass",
                 "",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_caught_cancellation_has_one_fate() {
+    table(
+        fates,
+        &[
+            (
+                "try:\n    await t.go()\nexcept asyncio.CancelledError:\n    print()",
+                "swallowed",
+            ),
+            (
+                "try:\n    await t.go()\nexcept asyncio.CancelledError:\n    await t.close()",
+                "goes on",
+            ),
+            (
+                "try:\n    await t\nexcept asyncio.CancelledError:\n    pass\nawait self.go()",
+                "foreign",
+            ),
+            (
+                "try:\n    await asyncio.wait([t])\nexcept asyncio.CancelledError:\n    pass\nawait self.go()",
+                "awaits again after: await self.go()",
+            ),
+            (
+                "t.cancel()\ntry:\n    await asyncio.wait_for(t, 5)\nexcept asyncio.CancelledError:\n    pass\nawait self.go()",
+                "foreign",
+            ),
+            (
+                "while not t.done():\n    try:\n        await asyncio.shield(t)\n    except asyncio.CancelledError:\n        pass",
+                "",
+            ),
+            (
+                "while not t.done():\n    with suppress(asyncio.CancelledError):\n        await asyncio.wait({t})",
+                "drained",
+            ),
+            (
+                "while True:\n    with suppress(asyncio.CancelledError):\n        await t.go()",
+                "spins",
+            ),
+            (
+                "while True:\n    job = await self.next()\n    try:\n        await job.run()\n    except asyncio.CancelledError:\n        pass",
+                "awaits again in the loop: await self.next()",
+            ),
+            (
+                "q = asyncio.Queue()\nwhile True:\n    job = await q.get()\n    try:\n        await job.run()\n    except asyncio.CancelledError:\n        pass",
+                "awaits again in the loop: await q.get()",
+            ),
+            (
+                "while True:\n    stop = False\n    try:\n        await t.go()\n    except asyncio.CancelledError:\n        stop = True\n    if stop:\n        await t.tell()\n        break\n    await t.rest()",
+                "awaits again after: await t.tell()",
+            ),
+            (
+                "stop = False\ntry:\n    await t.go()\nexcept asyncio.CancelledError:\n    stop = True\nif stop:\n    return\nawait t.rest()",
+                "swallowed",
+            ),
+            (
+                "try:\n    await t.go()\nexcept asyncio.CancelledError:\n    pass\nfinally:\n    await t.close()",
+                "swallowed",
+            ),
+            (
+                "try:\n    await t.go()\nexcept asyncio.CancelledError:\n    raise ValueError",
+                "replaced",
+            ),
+            (
+                "try:\n    await t.go()\nexcept BaseException as e:\n    raise self.convert(e)",
+                "goes on",
+            ),
+            (
+                "try:\n    await t.go()\nexcept BaseExceptionGroup as e:\n    raise ValueError from e",
+                "",
+            ),
+            (
+                "try:\n    await t.go()\nexcept BaseException as e:\n    print(e)",
+                "swallowed",
+            ),
+            (
+                "try:\n    await t.go()\nexcept BaseException as e:\n    self.failed(e)",
+                "kept",
+            ),
+            (
+                "try:\n    await t.go()\nexcept BaseException as e:\n    self.errors.append(ValueError(e))",
+                "kept",
+            ),
+            (
+                "while True:\n    try:\n        await t.go()\n    except BaseException as e:\n        self.errors.append(e)",
+                "spins",
+            ),
+            (
+                "while True:\n    try:\n        await t.go()\n    except BaseException as e:\n        t.throw(e)",
+                "kept",
+            ),
+            (
+                "try:\n    await t.go()\nexcept BaseException:\n    try:\n        await t.close()\n    except BaseException:\n        pass\n    raise",
+                "goes on; goes on",
+            ),
+            (
+                "while True:\n    try:\n        await t.go()\n    except asyncio.CancelledError:\n        asyncio.current_task().uncancel()",
+                "kept",
             ),
         ],
     );

@@ -4,12 +4,14 @@
 //! at most once. Where several fit, the worst wins: a loop that drains a task, a loop that spins,
 //! code that awaits again, another exception, and only then the harmless ones.
 //!
-//! Not here: what the handler itself awaits (`handlers.rs`, cleanups).
+//! Not here: what the handler itself awaits (`cleanup.rs`), and what it does with the exception
+//! (`caught.rs`).
 
 use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use super::File;
+use super::caught::last_part;
 use super::flow::{Catches, Flow, NodeId, NodeKind};
 use super::handlers::{Catcher, CatcherKind, Mode, Spin};
 use super::kinds::Kind;
@@ -83,7 +85,7 @@ impl<'a> File<'a> {
         if self.drain_at(catcher.stmt).is_some() {
             return Fate::Drained;
         }
-        if self.lifts_cancellation(catcher) {
+        if self.deals_with_cancellation(catcher) {
             return Fate::Kept;
         }
         let exits = self.exits(catcher, Mode::Level);
@@ -210,7 +212,8 @@ impl<'a> File<'a> {
             let SuspensionKind::Await(operand) = source.kind else {
                 return false;
             };
-            source.cut == Cut::Waits || self.is_task_wait(operand, source.stmt)
+            matches!(source.cut, Cut::Waits | Cut::WaitsThenRaises)
+                || self.is_task_wait(operand, source.stmt)
         })
     }
 
@@ -290,11 +293,21 @@ impl<'a> File<'a> {
                 let node = self.tree.stmt(*parent).node;
                 node.is_while_stmt() || node.is_for_stmt()
             });
-        let in_loop = |it: &Suspension<'a>| {
-            innermost_loop.is_some_and(|parent| self.tree.contains(parent, it.stmt))
+        // A step of the loop from which it goes round again, not one on the way out of it.
+        let in_loop = |(node, it): &(NodeId, Suspension<'a>)| {
+            innermost_loop.is_some_and(|parent| {
+                let is_head = |id: NodeId| {
+                    let node = flow.node(id);
+                    node.stmt == Some(parent) && matches!(node.kind, NodeKind::LoopHead)
+                };
+                let goes_round = || flow.reach_uncancelled([*node], is_head).iter().any(is_head);
+                self.tree.contains(parent, it.stmt) && goes_round()
+            })
         };
-        let outside = found.iter().find(|it| !in_loop(it) && !it.conditional);
-        let at = outside.or_else(|| found.iter().find(|it| in_loop(it)))?;
+        let outside = found
+            .iter()
+            .find(|found| !in_loop(found) && !found.1.conditional);
+        let (_, at) = outside.or_else(|| found.iter().find(|found| in_loop(found)))?;
         Some(Fate::AwaitsAgain {
             at: *at,
             in_loop: outside.is_none(),
@@ -310,7 +323,7 @@ impl<'a> File<'a> {
         catcher: &Catcher<'a>,
         from: &[NodeId],
         mut stops: impl FnMut(NodeId) -> bool,
-    ) -> Vec<Suspension<'a>> {
+    ) -> Vec<(NodeId, Suspension<'a>)> {
         let ends = |id: NodeId| {
             let node = flow.node(id);
             let raises = node
@@ -322,37 +335,53 @@ impl<'a> File<'a> {
             raises || is_cut
         };
         let reached = flow.reach(from.iter().copied(), |id| ends(id) || stops(id));
-        let mut found: Vec<Suspension<'a>> = reached
+        let mut found: Vec<(NodeId, Suspension<'a>)> = reached
             .iter()
             .filter(|id| !self.is_in_handler(flow, *id, catcher))
             .filter(|id| !catcher.source_nodes.contains(id))
-            .flat_map(|id| self.cut_suspensions(flow, id))
-            .filter(|it| it.cut == Cut::Raises)
-            .filter(|it| !matches!(it.kind, SuspensionKind::Exit(_)))
-            .filter(|it| !self.is_in_finally_around(it.stmt, catcher.stmt))
+            .flat_map(|id| {
+                let cut = self.cut_suspensions(flow, id);
+                cut.into_iter().map(move |it| (id, it))
+            })
+            .filter(|(_, it)| it.cut != Cut::Waits)
+            .filter(|(_, it)| !matches!(it.kind, SuspensionKind::Exit(_)))
+            .filter(|(_, it)| !self.is_in_finally_around(it.stmt, catcher.stmt))
             .collect();
-        found.sort_by_key(|it| (it.conditional, it.range.start()));
+        found.sort_by_key(|(_, it)| (it.conditional, it.range.start()));
         found
     }
 
-    /// Whether a handler shields its scope or takes the cancellation back: after `uncancel()` or
-    /// `scope.shield = True` the next `await` works again.
-    fn lifts_cancellation(&self, catcher: &Catcher<'a>) -> bool {
+    /// Whether a handler shields its scope, takes the cancellation back with `uncancel()`, or asks
+    /// for it again with `current_task().cancel()`: it knows what the next `await` does.
+    fn deals_with_cancellation(&self, catcher: &Catcher<'a>) -> bool {
         let CatcherKind::Except(_, index) = catcher.kind else {
             return false;
         };
         self.statements_in(catcher.stmt, Part::Handler(index))
             .any(|id| {
                 let sets_shield = matches!(self.tree.stmt(id).node, Stmt::Assign(node)
-                if node.targets.iter().any(|target| last_part(target) == Some("shield")));
-                sets_shield
-                || self.tree.exprs_of(id).any(|expr| {
-                    matches!(expr, Expr::Call(call) if last_part(&call.func) == Some("uncancel"))
-                })
+                    if node.targets.iter().any(|target| last_part(target) == Some("shield")));
+                let mut calls = self.tree.exprs_of(id).filter_map(Expr::as_call_expr);
+                sets_shield || calls.any(|call| self.moves_cancellation(call))
             })
     }
 
-    fn statements_in(&self, stmt: StmtId, part: Part) -> impl Iterator<Item = StmtId> {
+    fn moves_cancellation(&self, call: &'a ast::ExprCall) -> bool {
+        let Expr::Attribute(method) = &*call.func else {
+            return false;
+        };
+        let is_current = |expr: &Expr| matches!(expr, Expr::Call(call) if last_part(&call.func) == Some("current_task"));
+        match method.attr.as_str() {
+            "uncancel" => true,
+            "cancel" => {
+                is_current(&method.value)
+                    || self.values_of(&method.value).into_iter().any(is_current)
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn statements_in(&self, stmt: StmtId, part: Part) -> impl Iterator<Item = StmtId> {
         (stmt.0 + 1..=self.tree.stmt(stmt).end.0)
             .map(StmtId)
             .filter(move |id| self.tree.part_of(stmt, *id) == Some(part))
@@ -372,186 +401,5 @@ impl<'a> File<'a> {
         self.tree
             .ancestors_in_function(inner)
             .any(|(parent, part)| part == Part::Finally && self.tree.contains(parent, around))
-    }
-
-    /// Whether a `raise` names another exception class: a call of a class, or the class itself.
-    /// What a function returns, or a variable holds, may be the cancellation after all; who raises
-    /// `SystemExit` or `KeyboardInterrupt` means to end the program; and an `AssertionError` stands
-    /// where nothing is expected to come.
-    fn raises_other_class(&self, stmt: StmtId) -> bool {
-        let Stmt::Raise(node) = self.tree.stmt(stmt).node else {
-            return false;
-        };
-        let Some(exc) = node.exc.as_deref() else {
-            return false;
-        };
-        let class = match exc {
-            Expr::Call(call) => match &*call.func {
-                Expr::Attribute(method) if method.attr.as_str() == "with_traceback" => {
-                    match &*method.value {
-                        Expr::Call(inner) => &inner.func,
-                        value => value,
-                    }
-                }
-                func => func,
-            },
-            other => other,
-        };
-        let Some(name) = last_part(class) else {
-            return false;
-        };
-        let is_class = name
-            .trim_start_matches('_')
-            .starts_with(|first: char| first.is_uppercase());
-        let is_meant = [
-            "AssertionError",
-            "GeneratorExit",
-            "KeyboardInterrupt",
-            "NotImplementedError",
-            "SystemExit",
-        ]
-        .contains(&name);
-        is_class && !is_meant && !self.may_be_cancellation_class(class, name)
-    }
-
-    /// Whether a class is, or by its name might be, a subclass of `CancelledError`.
-    fn may_be_cancellation_class(&self, class: &'a Expr, name: &str) -> bool {
-        match self.class_named(class) {
-            Some(id) => self.class_and_bases(id).into_iter().any(|id| {
-                let bases = self.tree.class(id).node.bases();
-                bases.iter().any(|base| self.is_cancelled_error(base))
-            }),
-            None => name.contains("Cancel"),
-        }
-    }
-
-    /// Whether the exception is thrown into a generator, a greenlet or a retry machine, which
-    /// decides how the loop goes on.
-    fn throws_elsewhere(&self, catcher: &Catcher<'a>) -> bool {
-        self.exception_uses(catcher).into_iter().any(|value| {
-            let is_info = value.is_call_expr();
-            self.taker_of(value).is_some_and(|taker| match taker {
-                Taker::Call(name) => is_info && !is_log_method(name) || name.ends_with("throw"),
-                _ => false,
-            })
-        })
-    }
-
-    /// Whether the handler stores, returns or hands on what it caught, or asks what it is; to log
-    /// it is not enough.
-    fn keeps_exception(&self, catcher: &Catcher<'a>) -> bool {
-        self.exception_uses(catcher)
-            .into_iter()
-            .any(|value| match self.taker_of(value) {
-                Some(Taker::Call(name)) => !only_describes(name),
-                Some(Taker::Stored | Taker::Compared) => true,
-                None => false,
-            })
-    }
-
-    /// The places of a handler where what it caught is mentioned: its name, or `sys.exc_info()`.
-    fn exception_uses(&self, catcher: &Catcher<'a>) -> Vec<&'a Expr> {
-        let CatcherKind::Except(handler, index) = catcher.kind else {
-            return Vec::new();
-        };
-        let name = handler.name.as_ref().map(ast::Identifier::as_str);
-        self.statements_in(catcher.stmt, Part::Handler(index))
-            .flat_map(|id| self.tree.exprs_of(id))
-            .filter(|expr| match expr {
-                Expr::Name(node) => name == Some(node.id.as_str()),
-                Expr::Call(call) => {
-                    last_part(&call.func)
-                        .is_some_and(|last| ["exc_info", "exception"].contains(&last))
-                        && matches!(
-                            self.qualified(&call.func).as_deref(),
-                            Some("sys.exc_info" | "sys.exception")
-                        )
-                }
-                _ => false,
-            })
-            .collect()
-    }
-
-    /// Who takes a value: a call that it, or something built of it, is an argument of; a target;
-    /// the caller.
-    fn taker_of(&self, value: &'a Expr) -> Option<Taker<'a>> {
-        let mut child = value;
-        loop {
-            let Some(parent) = self.tree.parent(child) else {
-                let stmt = self.tree.stmt(self.tree.stmt_of(child)).node;
-                let is_stored = matches!(
-                    stmt,
-                    Stmt::Assign(_) | Stmt::AnnAssign(_) | Stmt::AugAssign(_) | Stmt::Return(_)
-                );
-                return is_stored.then_some(Taker::Stored);
-            };
-            match parent {
-                Expr::Call(call) if std::ptr::eq(&raw const *call.func, child) => return None,
-                Expr::Call(call) => {
-                    let name = last_part(&call.func)?;
-                    // An object made of the exception stands for it.
-                    if !name.starts_with(|first: char| first.is_uppercase()) {
-                        return Some(Taker::Call(name));
-                    }
-                }
-                Expr::Yield(_) => return Some(Taker::Stored),
-                Expr::Compare(_) => return Some(Taker::Compared),
-                Expr::Tuple(_)
-                | Expr::List(_)
-                | Expr::Dict(_)
-                | Expr::Starred(_)
-                | Expr::Await(_)
-                | Expr::If(_)
-                | Expr::Named(_) => {}
-                _ => return None,
-            }
-            child = parent;
-        }
-    }
-}
-
-/// Who takes the exception.
-enum Taker<'a> {
-    /// The call of a function or method with this name.
-    Call(&'a str),
-    /// An assignment, a `return`, a `yield`.
-    Stored,
-    Compared,
-}
-
-/// Whether a method's name is one of a logger's.
-#[must_use]
-pub fn is_log_method(name: &str) -> bool {
-    const NAMES: [&str; 12] = [
-        "critical",
-        "debug",
-        "error",
-        "exception",
-        "fatal",
-        "info",
-        "log",
-        "print",
-        "print_exc",
-        "trace",
-        "warn",
-        "warning",
-    ];
-    NAMES.contains(&name)
-}
-
-/// Whether a function, by its name, makes a text of an exception or writes it somewhere.
-fn only_describes(name: &str) -> bool {
-    const NAMES: [&str; 6] = ["getattr", "hasattr", "print", "repr", "str", "warn"];
-    const WORDS: [&str; 5] = ["describe", "format", "log", "print", "traceback"];
-    is_log_method(name) || NAMES.contains(&name) || WORDS.iter().any(|word| name.contains(word))
-}
-
-/// `close` of `self.conn.close`.
-#[must_use]
-pub fn last_part(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Name(name) => Some(name.id.as_str()),
-        Expr::Attribute(attribute) => Some(attribute.attr.as_str()),
-        _ => None,
     }
 }

@@ -801,7 +801,7 @@ impl<'a> File<'a> {
     pub fn is_cancelled_error(&self, expr: &Expr) -> bool {
         if let Expr::Call(call) = expr {
             // AnyIO's own modules import it from one another.
-            return super::fate::last_part(&call.func) == Some("get_cancelled_exc_class");
+            return super::caught::last_part(&call.func) == Some("get_cancelled_exc_class");
         }
         self.is_asyncio(expr, "CancelledError")
     }

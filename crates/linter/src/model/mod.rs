@@ -13,6 +13,7 @@
 //! - `handlers`: who catches a cancellation and what becomes of it;
 //! - `cleanup`: what runs while a cancellation passes, and where it is cut off;
 //! - `loss`: what is missed then;
+//! - `caught`: what a handler does with the exception that it caught;
 //! - `fate`: what becomes of a caught cancellation;
 //! - `drain`: loops that wait for one task whatever happens;
 //! - `jumps`: cancellations dropped without an `except`.
@@ -20,6 +21,7 @@
 //! Everything beyond the tables is computed when it is first asked for, and kept.
 
 pub mod callgraph;
+pub mod caught;
 pub mod cleanup;
 mod cleanup_walk;
 pub mod drain;
