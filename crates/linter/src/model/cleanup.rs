@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 use super::File;
 use super::cleanup_walk::Walker;
 use super::flow::{Flow, NodeId, NodeKind};
+use super::names::BindingKind;
 use super::suspend::{Cut, Suspension, SuspensionKind};
 use super::tree::{FunctionId, Part, StmtId};
 
@@ -286,28 +287,85 @@ impl<'a> File<'a> {
         found
     }
 
-    /// The names that the handler of a `try` for the cancellation sets to a constant, for the
-    /// `finally` to know: `cancelled = True`.
+    /// The local names that tell the `finally` of a `try` what happened, with the constants that
+    /// they have after a cancellation: `cancelled = True` in the handler, or `done = False` before
+    /// a body that sets it to `True` at its end.
     fn cancellation_flags(&self, id: StmtId) -> Vec<Flag<'a>> {
-        let Stmt::Try(node) = self.tree.stmt(id).node else {
-            return Vec::new();
+        let mut flags: Vec<Flag<'a>> = Vec::new();
+        let Some(catching) = self.first_catching_handler(id) else {
+            return self.unchanged_flags(id);
         };
-        let handler = node.handlers.iter().find_map(|handler| {
+        for stmt in &catching.body {
+            flags.extend(constant_assigned(stmt));
+        }
+        let unchanged = self.unchanged_flags(id);
+        flags.extend(unchanged);
+        flags
+    }
+
+    fn first_catching_handler(&self, id: StmtId) -> Option<&'a ast::ExceptHandlerExceptHandler> {
+        let Stmt::Try(node) = self.tree.stmt(id).node else {
+            return None;
+        };
+        node.handlers.iter().find_map(|handler| {
             let ExceptHandler::ExceptHandler(handler) = handler;
             self.catches(handler).is_some().then_some(handler)
-        });
-        let assigned = |stmt: &'a Stmt| match stmt {
-            Stmt::Assign(node) => match (node.targets.as_slice(), &*node.value) {
-                ([Expr::Name(name)], Expr::BooleanLiteral(value)) => {
-                    Some((name.id.as_str(), value.value))
-                }
-                _ => None,
-            },
-            _ => None,
-        };
-        handler.map_or_else(Vec::new, |handler| {
-            handler.body.iter().filter_map(assigned).collect()
         })
+    }
+
+    /// The names with one constant before a `try` and another after the last await of its body.
+    fn unchanged_flags(&self, id: StmtId) -> Vec<Flag<'a>> {
+        let function = self.tree.stmt(id).function;
+        let Some(def) = self.tree.function(function).stmt else {
+            return Vec::new();
+        };
+        let assigned: Vec<(StmtId, Flag<'a>)> = (def.0 + 1..=self.tree.stmt(id).end.0)
+            .map(StmtId)
+            .filter(|stmt| self.tree.stmt(*stmt).function == function)
+            .filter_map(|stmt| Some((stmt, constant_assigned(self.tree.stmt(stmt).node)?)))
+            .collect();
+        let before = assigned.iter().filter(|(stmt, _)| *stmt < id);
+        let is_unchanged = |(name, value): &Flag<'a>| {
+            assigned.iter().all(|(stmt, (other, other_value))| {
+                other != name
+                    || other_value == value
+                    || match self.tree.part_of(id, *stmt) {
+                        Some(Part::Body) => self.ends_body(id, *stmt),
+                        Some(Part::Handler(_) | Part::Else) => true,
+                        _ => false,
+                    }
+            })
+        };
+        before
+            .map(|(_, flag)| *flag)
+            .filter(|(name, _)| self.is_always_constant(function, name))
+            .filter(is_unchanged)
+            .collect()
+    }
+
+    /// Whether a local name is only ever set to `True` or `False`.
+    fn is_always_constant(&self, function: FunctionId, name: &str) -> bool {
+        self.lookup(self.tree.function(function).scope, name)
+            .iter()
+            .all(|binding| {
+                matches!(binding.kind, BindingKind::Assign(value) if value.is_boolean_literal_expr())
+            })
+    }
+
+    /// Whether no cancellation can arrive between a statement and the end of a `try` body.
+    fn ends_body(&self, id: StmtId, stmt: StmtId) -> bool {
+        let flow = self.flow(self.tree.stmt(stmt).function);
+        let in_body = |node: NodeId| {
+            flow.node(node)
+                .stmt
+                .is_some_and(|inner| self.tree.part_of(id, inner) == Some(Part::Body))
+        };
+        let from = flow
+            .node_ids()
+            .filter(|node| flow.node(*node).stmt == Some(stmt));
+        flow.reach_uncancelled(from, |node| !in_body(node))
+            .iter()
+            .all(|node| !in_body(node) || flow.node(node).cut.is_none())
     }
 
     /// Whether a block calls `uncancel()`: its task is not cancelled any more after that.
@@ -419,6 +477,16 @@ fn brings_cancellation(suspension: &Suspension<'_>) -> bool {
 /// A local name and the constant that a handler for the cancellation gives it.
 type Flag<'a> = (&'a str, bool);
 
+fn constant_assigned(stmt: &Stmt) -> Option<Flag<'_>> {
+    let Stmt::Assign(node) = stmt else {
+        return None;
+    };
+    match (node.targets.as_slice(), &*node.value) {
+        ([Expr::Name(name)], Expr::BooleanLiteral(value)) => Some((name.id.as_str(), value.value)),
+        _ => None,
+    }
+}
+
 fn truth_of_flag(test: &Expr, flags: &[Flag<'_>]) -> Option<bool> {
     match test {
         Expr::Name(name) => flags
@@ -428,13 +496,21 @@ fn truth_of_flag(test: &Expr, flags: &[Flag<'_>]) -> Option<bool> {
         Expr::UnaryOp(node) if node.op == ast::UnaryOp::Not => {
             truth_of_flag(&node.operand, flags).map(|value| !value)
         }
+        Expr::BoolOp(node) => {
+            let is_and = node.op == ast::BoolOp::And;
+            let mut values = node.values.iter().map(|value| truth_of_flag(value, flags));
+            if values.clone().any(|value| value == Some(!is_and)) {
+                return Some(!is_and);
+            }
+            values.all(|value| value == Some(is_and)).then_some(is_and)
+        }
         _ => None,
     }
 }
 
 /// Whether the awaited call is told of the cancellation: `await self.close(cancelled)`.
 fn is_told(suspension: &Suspension<'_>, flags: &[Flag<'_>]) -> bool {
-    let is_flag = |expr: &Expr| truth_of_flag(expr, flags).is_some();
+    let is_flag = |expr: &Expr| truth_of_flag(expr, flags) == Some(true);
     suspension.call().is_some_and(|call| {
         call.arguments.args.iter().any(is_flag)
             || call.arguments.keywords.iter().any(|it| is_flag(&it.value))

@@ -51,6 +51,12 @@ impl<'a> File<'a> {
     #[must_use]
     pub fn gives_back(&self, suspension: &Suspension<'a>) -> bool {
         match suspension.kind {
+            // An exit stack gives back what its callbacks do, which can't be seen.
+            SuspensionKind::Await(_)
+                if suspension.conditional && suspension.call_name() == Some("aclose") =>
+            {
+                false
+            }
             SuspensionKind::Await(operand) => self.awaiting_gives_back(operand, DEPTH),
             _ => false,
         }
