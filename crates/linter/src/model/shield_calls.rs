@@ -230,7 +230,7 @@ impl<'a> File<'a> {
             if self.drain_at(handler_stmt).is_some() {
                 return Verdict::Fine;
             }
-            if self.waits_again(body, target) {
+            if self.waits_again(body, target) || self.goes_round(handler_stmt, body) {
                 return Verdict::OwnWork {
                     awaited,
                     idle_handler: Some(range),
@@ -347,6 +347,17 @@ impl<'a> File<'a> {
             }
         }
         None
+    }
+
+    /// Whether a handler in a loop leads back to the `try`: `while True: try: return await ..`.
+    fn goes_round(&self, handler_stmt: StmtId, body: &[Stmt]) -> bool {
+        let in_loop = self
+            .tree
+            .ancestors_in_function(handler_stmt)
+            .any(|(parent, _)| self.tree.stmt(parent).node.is_while_stmt());
+        let leaves =
+            |stmt: &Stmt| matches!(stmt, Stmt::Raise(_) | Stmt::Return(_) | Stmt::Break(_));
+        in_loop && !body.is_empty() && !body.iter().any(leaves)
     }
 
     /// Whether a handler awaits the target once more.

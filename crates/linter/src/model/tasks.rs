@@ -119,6 +119,10 @@ impl<'a> File<'a> {
         if !is_here || !is_statement || !self.tree.function(function).is_async() {
             return None;
         }
+        // A handler that flags the task again, so that its next await raises, means just that.
+        if self.is_in_cleanup(self.tree.stmt_of(expr)) {
+            return None;
+        }
         let raises = self.next_raising(function, self.tree.stmt_of(expr))?;
         // `sleep(0)` right after it is how a task ends itself.
         if raises.call_name() == Some("sleep") {

@@ -32,9 +32,11 @@ fn check_call<'a>(file: &File<'a>, report: &mut Report, expr: &'a Expr, call: &'
     let cancels: Vec<&'a Expr> = file
         .tree
         .calls_below(def)
-        .filter(|(_, call)| {
-            file.cancelled_task(call)
-                .is_some_and(|task| file.is_element_of_call(task, expr))
+        .filter(|(cancel, call)| {
+            cancel.end() > expr.start()
+                && file
+                    .cancelled_task(call)
+                    .is_some_and(|task| file.is_element_of_call(task, expr))
         })
         .map(|(cancel, _)| cancel)
         .collect();
