@@ -365,15 +365,24 @@ impl<'a> File<'a> {
         let Some(text) = dotted_text(target) else {
             return false;
         };
+        let waits = |operand: &'a Expr| match operand {
+            Expr::Call(call) => {
+                let waits = ["gather", "shield", "wait", "wait_for"];
+                let name = self.asyncio_name(&call.func);
+                name.is_some_and(|name| waits.contains(&name.as_str()))
+            }
+            operand => dotted_text(operand).is_some(),
+        };
         body.iter().any(|stmt| {
-            let mut exprs = self.tree.exprs_below(self.tree.stmt_id(stmt));
-            exprs.any(|expr| {
-                expr.is_await_expr()
-                    && self
-                        .tree
-                        .exprs_in(expr)
+            self.tree
+                .exprs_below(self.tree.stmt_id(stmt))
+                .filter_map(Expr::as_await_expr)
+                .filter(|node| waits(&node.value))
+                .any(|node| {
+                    self.tree
+                        .exprs_in(&node.value)
                         .any(|part| dotted_text(part).is_some_and(|found| found == text))
-            })
+                })
         })
     }
 
@@ -444,7 +453,7 @@ impl<'a> File<'a> {
 
     fn call_gives_shared(&self, call: &'a ast::ExprCall) -> bool {
         match self.asyncio_name(&call.func).as_deref() {
-            Some("wait") => return true,
+            Some("wait" | "wrap_future") => return true,
             // A gathering of what exists already, not of new coroutines.
             Some("gather") => {
                 return call
@@ -453,7 +462,7 @@ impl<'a> File<'a> {
                     .iter()
                     .all(|arg| !arg.is_call_expr() && !arg.is_starred_expr());
             }
-            Some("ensure_future" | "wrap_future") => {
+            Some("ensure_future") => {
                 return call
                     .arguments
                     .args
@@ -461,6 +470,13 @@ impl<'a> File<'a> {
                     .is_some_and(|arg| arg.is_attribute_expr() || arg.is_subscript_expr());
             }
             _ => {}
+        }
+        // `self.wait_for_end()` is no work but a wait for what others do.
+        if last_name(&call.func).is_some_and(|name| {
+            name == "wait"
+                || (name.starts_with("wait_") && !self.is_asyncio(&call.func, "wait_for"))
+        }) {
+            return true;
         }
         // A plain function of the file that says that it returns a future.
         self.callee(call).is_some_and(|function| {
