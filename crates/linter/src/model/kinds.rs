@@ -240,8 +240,10 @@ impl<'a> File<'a> {
             let decorated = data.def().is_some_and(|def| !def.decorator_list.is_empty());
             return (plain && !decorated).then_some(Kind::Coroutine);
         }
-        if let Expr::Attribute(attribute) = &*call.func {
-            return kind_named(&METHOD_CALLS, attribute.attr.as_str());
+        if let Expr::Attribute(attribute) = &*call.func
+            && let Some(kind) = kind_named(&METHOD_CALLS, attribute.attr.as_str())
+        {
+            return Some(kind);
         }
         let qualified = self.qualified(&call.func)?;
         let (library, name) = qualified.rsplit_once('.')?;

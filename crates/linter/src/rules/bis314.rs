@@ -68,7 +68,7 @@ fn cancel_before_await(file: &File, spawn: StmtId, task: &str) -> Option<TextRan
     let ends_the_way = |stmt: StmtId| {
         stmt == spawn
             || file.suspensions_of(stmt).next().is_some()
-            || file.tree.exprs_of(stmt).any(|it| it.is_yield_expr())
+            || file.tree.exprs_of(stmt).any(|it| gives_it_time(it, task))
             || assigns(file, stmt, task)
     };
     let reached = flow.reach_uncancelled(starts, |id| flow.node(id).stmt.is_some_and(ends_the_way));
@@ -82,12 +82,32 @@ fn cancel_before_await(file: &File, spawn: StmtId, task: &str) -> Option<TextRan
     found.first().copied()
 }
 
+/// A `yield`, a loop that is run, or a test whether the task is done.
+fn gives_it_time(expr: &Expr, task: &str) -> bool {
+    match expr {
+        Expr::Yield(_) | Expr::YieldFrom(_) => true,
+        Expr::Call(call) => match &*call.func {
+            Expr::Attribute(method) => match method.attr.as_str() {
+                "run_until_complete" | "run_forever" => true,
+                "done" => dotted_text(&method.value).as_deref() == Some(task),
+                _ => false,
+            },
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 fn cancel_in(file: &File, stmt: StmtId, task: &str) -> Option<TextRange> {
     file.tree.exprs_of(stmt).find_map(|expr| {
         let Expr::Call(call) = expr else { return None };
         let Expr::Attribute(method) = &*call.func else {
             return None;
         };
+        // A lambda in the statement runs another time.
+        if file.tree.function_of(expr) != file.tree.stmt(stmt).function {
+            return None;
+        }
         (method.attr.as_str() == "cancel" && dotted_text(&method.value).as_deref() == Some(task))
             .then(|| expr.range())
     })
