@@ -59,7 +59,10 @@ fn replay(transcript: &str) -> String {
         if info == "console" {
             for command in block.iter().filter_map(|line| line.strip_prefix("$ ")) {
                 writeln!(result, "$ {command}").unwrap();
-                result.push_str(&run(command, folder.path()));
+                let output = run(command, folder.path());
+                let holds_fence = output.lines().any(|line| line.starts_with(FENCE));
+                assert!(!holds_fence, "the output of `{command}` would end its block");
+                result.push_str(&output);
             }
         } else {
             let text: String = block.iter().map(|line| format!("{line}\n")).collect();

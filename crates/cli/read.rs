@@ -278,6 +278,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_buffer_serves_files_of_all_sizes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut buffer = Vec::new();
+        for size in [10, 200_000, 0, 65_536, 1] {
+            let path = folder.path().join("a");
+            std::fs::write(&path, vec![b'x'; size]).unwrap();
+            assert_eq!(file(&path, &mut buffer).unwrap(), vec![b'x'; size]);
+        }
+    }
+
+    #[test]
     fn declared_encodings_are_decoded_and_written_back() {
         let table: &[(&[u8], &str)] = &[
             (b"x = 1\n", "x = 1\n"),
