@@ -86,7 +86,12 @@ fn run(source: &SourceFile, settings: &Settings, checked: &mut Checked) {
     let parsed = Parsed::new(source);
     let file = File::new(source, &parsed, settings);
     let mut found = Vec::new();
-    for rule in settings.rules.iter() {
+    let rules = if settings.prefilter {
+        prefilter::rules_for(source.text().as_bytes(), settings.rules)
+    } else {
+        settings.rules
+    };
+    for rule in rules.iter() {
         let mut report = Report::new(rule);
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
             panic_on_request(source, rule);

@@ -51,6 +51,15 @@ pub fn wanted(text: &[u8], rules: RuleSet) -> bool {
     rules.iter().any(|rule| wants(rule, &mut seen))
 }
 
+/// The rules that can have a finding in a text, and those that look at every file.
+pub(crate) fn rules_for(text: &[u8], rules: RuleSet) -> RuleSet {
+    let mut seen = Seen::new(text);
+    rules
+        .iter()
+        .filter(|rule| rule.info().needles.is_empty() || wants(*rule, &mut seen))
+        .collect()
+}
+
 fn wants(rule: Rule, seen: &mut Seen<'_>) -> bool {
     let groups = rule.info().needles;
     !groups.is_empty()
