@@ -158,6 +158,20 @@ impl<'a> File<'a> {
         TextRange::at(node.start(), TextSize::of(keyword))
     }
 
+    /// What a spin means for the loop, as the text of a label.
+    #[must_use]
+    pub fn spin_label(&self, spin: &Spin) -> &'static str {
+        if spin.bounded {
+            return "every remaining round is cancelled, too";
+        }
+        match self.tree.stmt(spin.loop_stmt).node {
+            Stmt::While(node) if !node.test.is_boolean_literal_expr() => {
+                "a cancelled task spins here for as long as this holds"
+            }
+            _ => "a cancelled task never leaves this loop",
+        }
+    }
+
     /// The statements up to the end of their block, a suspension among them, that run only after
     /// a handler: nothing else lets control come to the first of them.
     #[must_use]

@@ -16,10 +16,10 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         let (Some(handler), Fate::Spins(spin)) = (catcher.handler(), fate) else {
             continue;
         };
-        let (severity, consequence) = if spin.bounded {
-            (Severity::Warning, "every remaining round is cancelled, too")
+        let severity = if spin.bounded {
+            Severity::Warning
         } else {
-            (Severity::Error, "a cancelled task never leaves this loop")
+            Severity::Error
         };
         let stores = catcher.catches == Catches::Cancelled && !reraise::only_logs(handler);
         let help = match catcher.catches {
@@ -40,7 +40,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         report
             .add(severity, catcher.range(), message)
             .label("swallowed here")
-            .and(file.loop_keyword(spin.loop_stmt), consequence)
+            .and(file.loop_keyword(spin.loop_stmt), file.spin_label(spin))
             .and(catcher.sources[0].range, "raises at once in every round")
             .help(help)
             .fix(reraise::raise_again(file, catcher));

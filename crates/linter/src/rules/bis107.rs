@@ -19,22 +19,18 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         let class = file.source.slice(catcher.range());
         let message = format!("`suppress({class})` swallows the cancellation");
         match fate {
-            Fate::Spins(spin) if !spin.bounded => report
-                .add(Severity::Error, catcher.range(), message)
-                .label("swallowed here")
-                .and(
-                    file.loop_keyword(spin.loop_stmt),
-                    "a cancelled task never leaves this loop",
-                )
-                .and(source, "raises at once in every round"),
-            Fate::Spins(spin) => report
-                .add(Severity::Warning, catcher.range(), message)
-                .label("swallowed here")
-                .and(
-                    file.loop_keyword(spin.loop_stmt),
-                    "every remaining round is cancelled, too",
-                )
-                .and(source, "raises at once in every round"),
+            Fate::Spins(spin) => {
+                let severity = if spin.bounded {
+                    Severity::Warning
+                } else {
+                    Severity::Error
+                };
+                report
+                    .add(severity, catcher.range(), message)
+                    .label("swallowed here")
+                    .and(file.loop_keyword(spin.loop_stmt), file.spin_label(spin))
+                    .and(source, "raises at once in every round")
+            }
             Fate::AwaitsAgain { at, .. } => report
                 .add(Severity::Warning, catcher.range(), message)
                 .label("swallowed here")
