@@ -111,6 +111,23 @@ impl<'a> File<'a> {
         self.kind(expr) == Some(Kind::Queue) && !self.is_unbounded_queue(expr)
     }
 
+    /// A `put()` into a queue whose size can't be seen: most queues have none, and their `put()`
+    /// never waits.
+    #[must_use]
+    pub fn is_put_without_wait(&self, suspension: &Suspension<'a>) -> bool {
+        let Some(Expr::Attribute(method)) = suspension.call().map(|call| &*call.func) else {
+            return false;
+        };
+        let name = match &*method.value {
+            Expr::Name(name) => name.id.as_str(),
+            Expr::Attribute(attribute) => attribute.attr.as_str(),
+            _ => return false,
+        };
+        method.attr.as_str() == "put"
+            && name.to_ascii_lowercase().contains("queue")
+            && self.kind(&method.value).is_none()
+    }
+
     /// Whether every queue that the file assigns to an expression is made without a size.
     #[must_use]
     pub fn is_unbounded_queue(&self, expr: &'a Expr) -> bool {

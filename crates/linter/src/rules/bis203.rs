@@ -12,7 +12,7 @@ pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, &["__aexit__", "push_async_"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for found in unshielded::cut_off(file) {
-        if found.cleanup.kind != CleanupKind::Exit || is_delegation(file, &found) {
+        if found.cleanup.kind != CleanupKind::Exit || is_delegation(&found) {
             continue;
         }
         let message = format!("{} {} is not shielded", found.subject(file), found.place());
@@ -27,16 +27,12 @@ pub(crate) fn check(file: &File, report: &mut Report) {
     }
 }
 
-/// Whether the method only hands the exit on to another object's `__aexit__`, whose own affair the
-/// shield is.
-fn is_delegation(file: &File, found: &CutOff) -> bool {
-    let delegates = found.at.suspension.call_name() == Some("__aexit__");
-    delegates && found.missed.is_empty() && found.cleanup.cut.len() == 1 && {
-        let def = found.cleanup.stmt;
-        file.suspensions(found.cleanup.function)
-            .iter()
-            .all(|it| it.call_name() == Some("__aexit__") && file.tree.contains(def, it.stmt))
-    }
+/// Whether the method only hands the exit on to another object's `__aexit__`, or to a generator,
+/// whose own affair the shield is.
+fn is_delegation(found: &CutOff) -> bool {
+    let delegates = |name: Option<&str>| matches!(name, Some("__aexit__" | "athrow"));
+    let mut cuts = found.cleanup.cut.iter();
+    found.missed.is_empty() && cuts.all(|cut| delegates(cut.suspension.call_name()))
 }
 
 /// The method of the same class that the block calls, where that is all it waits for.

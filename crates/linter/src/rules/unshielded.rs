@@ -54,7 +54,10 @@ pub(super) fn cut_off<'f, 'a>(file: &'f File<'a>) -> Vec<CutOff<'f, 'a>> {
 /// The first await that is cut off for certain, or else one that is where it has to wait.
 fn first_lost_await<'a>(file: &File<'a>, cleanup: &Cleanup<'a>) -> Option<BlockCut<'a>> {
     let raises = |cut: &&BlockCut<'a>| {
-        cut.suspension.cut == Cut::Raises && !cut.is_handled && !file.is_pause(&cut.suspension)
+        cut.suspension.cut == Cut::Raises
+            && !cut.is_handled
+            && !file.is_pause(&cut.suspension)
+            && !file.is_put_without_wait(&cut.suspension)
     };
     let mut cuts = cleanup.cut.iter().filter(raises);
     let certain = cuts.clone().find(|cut| !cut.may_pass);
