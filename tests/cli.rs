@@ -61,7 +61,10 @@ fn replay(transcript: &str) -> String {
                 writeln!(result, "$ {command}").unwrap();
                 let output = run(command, folder.path());
                 let holds_fence = output.lines().any(|line| line.starts_with(FENCE));
-                assert!(!holds_fence, "the output of `{command}` would end its block");
+                assert!(
+                    !holds_fence,
+                    "the output of `{command}` would end its block"
+                );
                 result.push_str(&output);
             }
         } else {

@@ -273,15 +273,20 @@ impl<'a> Reader<'a> {
 
     fn severities(&self, value: &Value<'_>, key: &str) -> Result<Vec<(Rule, Severity)>, String> {
         let mut severities: Vec<(usize, Rule, Severity)> = Vec::new();
-        for (selector, value) in self.table(value, key)? {
-            let severity = self.severity(value, selector.get_ref())?;
-            let selector = Selector::parse(selector.get_ref())
-                .map_err(|message| self.fail(selector.span(), &message))?;
+        for (name, value) in self.table(value, key)? {
+            let severity = self.severity(value, name.get_ref())?;
+            let selector = Selector::parse(name.get_ref())
+                .map_err(|message| self.fail(name.span(), &message))?;
+            if selector.names_a_rule() && selector.rules().contains(Rule::SYNTAX_ERROR) {
+                let message = "the severity of syntax errors can't be changed";
+                return Err(self.fail(name.span(), message));
+            }
             let exactness = selector.exactness();
             severities.extend(
                 selector
                     .rules()
                     .iter()
+                    .filter(|rule| *rule != Rule::SYNTAX_ERROR)
                     .map(|rule| (exactness, rule, severity)),
             );
         }
@@ -374,6 +379,10 @@ mod tests {
             ),
             ("[severity]\nBIS9 = 'info'", "2: unknown rule `BIS9`"),
             ("[severity]\nBIS0 = 'inf'", "2: unknown severity `inf`"),
+            (
+                "[severity]\nBIS000 = 'info'",
+                "2: the severity of syntax errors can't be changed",
+            ),
             ("[per-file-ignores]\n'a' = ['X']", "2: unknown rule `X`"),
             ("select = [", "1: "),
         ];

@@ -60,6 +60,9 @@ pub fn document(format: OutputFormat, parts: &[String], summary: Option<&Summary
                     text.push('\n');
                 }
                 text.push_str(&summary.to_string());
+                if format == OutputFormat::Full && !parts.is_empty() {
+                    text.push_str("`asyncbis-lint rule CODE` explains a rule.\n");
+                }
             }
             text
         }
