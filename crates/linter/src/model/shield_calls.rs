@@ -360,30 +360,26 @@ impl<'a> File<'a> {
         in_loop && !body.is_empty() && !body.iter().any(leaves)
     }
 
-    /// Whether a handler awaits the target once more.
+    /// Whether a handler awaits the target once more, itself or through a helper, and doesn't
+    /// tell it to end.
     fn waits_again(&self, body: &'a [Stmt], target: &Expr) -> bool {
         let Some(text) = dotted_text(target) else {
             return false;
         };
-        let waits = |operand: &'a Expr| match operand {
-            Expr::Call(call) => {
-                let waits = ["gather", "shield", "wait", "wait_for"];
-                let name = self.asyncio_name(&call.func);
-                name.is_some_and(|name| waits.contains(&name.as_str()))
+        let is_target = |expr: &Expr| dotted_text(expr).is_some_and(|found| found == text);
+        let mut waits = false;
+        for stmt in body {
+            for expr in self.tree.exprs_below(self.tree.stmt_id(stmt)) {
+                match expr {
+                    Expr::Await(_) => waits |= self.tree.exprs_in(expr).any(is_target),
+                    Expr::Call(call) if self.cancelled_task(call).is_some_and(is_target) => {
+                        return false;
+                    }
+                    _ => {}
+                }
             }
-            operand => dotted_text(operand).is_some(),
-        };
-        body.iter().any(|stmt| {
-            self.tree
-                .exprs_below(self.tree.stmt_id(stmt))
-                .filter_map(Expr::as_await_expr)
-                .filter(|node| waits(&node.value))
-                .any(|node| {
-                    self.tree
-                        .exprs_in(&node.value)
-                        .any(|part| dotted_text(part).is_some_and(|found| found == text))
-                })
-        })
+        }
+        waits
     }
 
     /// Whether a handler only logs, and lets the cancellation go on.
