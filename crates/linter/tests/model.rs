@@ -198,6 +198,58 @@ fn a_handler_ends_in_every_way_that_it_can() {
             ),
             ("try:\n    await t\nexcept Exception:\n    pass", ""),
             ("try:\n    print()\nexcept BaseException:\n    pass", ""),
+            // Ways through every compound statement.
+            (
+                "try:\n    await t\nexcept asyncio.CancelledError:\n    match t:\n        case 1:\n            raise\n        case _:\n            return",
+                "Cancelled of [await t]: edge=reraise+return level=reraise+return",
+            ),
+            (
+                "try:\n    await t\nexcept asyncio.CancelledError:\n    match t:\n        case 1:\n            raise",
+                "Cancelled of [await t]: edge=reraise+fall level=reraise+fall",
+            ),
+            (
+                "try:\n    await t\nexcept asyncio.CancelledError:\n    with open(t) as f:\n        for line in f:\n            if line:\n                break\n        else:\n            raise",
+                "Cancelled of [await t]: edge=reraise+fall level=reraise+fall",
+            ),
+            (
+                "try:\n    await t\nexcept asyncio.CancelledError:\n    try:\n        self.close()\n    finally:\n        raise",
+                "Cancelled of [await t]: edge=reraise level=reraise",
+            ),
+            (
+                "try:\n    await t\nexcept asyncio.CancelledError:\n    try:\n        return\n    finally:\n        self.close()",
+                "Cancelled of [await t]: edge=return level=return",
+            ),
+            // A `return` in the `finally` takes the exception's place.
+            (
+                "try:\n    await t\nexcept asyncio.CancelledError:\n    try:\n        raise\n    finally:\n        return",
+                "Cancelled of [await t]: edge=return level=return",
+            ),
+            // Helpers of the file that never return.
+            (
+                "def fail(): raise OSError\ntry:\n    await t\nexcept asyncio.CancelledError:\n    fail()",
+                "Cancelled of [await t]: edge=raise level=raise",
+            ),
+            (
+                "def fail():\n    try:\n        print()\n    finally:\n        raise OSError\ntry:\n    await t\nexcept asyncio.CancelledError:\n    fail()\n    return",
+                "Cancelled of [await t]: edge=raise level=raise",
+            ),
+            (
+                "def fail():\n    if t:\n        raise OSError\ntry:\n    await t\nexcept asyncio.CancelledError:\n    fail()",
+                "Cancelled of [await t]: edge=fall level=fall",
+            ),
+            (
+                "import sys\ntry:\n    await t\nexcept asyncio.CancelledError:\n    sys.exit(1)",
+                "Cancelled of [await t]: edge=raise level=raise",
+            ),
+            // An inner try lets through what it doesn't catch.
+            (
+                "try:\n    try:\n        await t\n    except ValueError:\n        return\nexcept asyncio.CancelledError:\n    raise",
+                "Cancelled of [await t]: edge=reraise level=reraise",
+            ),
+            (
+                "try:\n    try:\n        await t\n    except asyncio.CancelledError:\n        raise\nexcept BaseException:\n    return",
+                "BaseException of [await t]: edge=return level=return\nCancelled of [await t]: edge=reraise level=reraise",
+            ),
             (
                 "with suppress(asyncio.CancelledError):\n    await t\nawait self.bye()",
                 "Cancelled of [await t]: suppress edge=fall level=fall then cut at [await self.bye()]",
@@ -500,4 +552,49 @@ fn names_resolve_as_python_does() {
         });
         assert_eq!(answer, expected, "for the program:\n{code}");
     }
+}
+
+#[test]
+fn every_form_of_a_shield_is_known() {
+    let rows = [
+        ("with asyncbis.CancelScope(shield=True):", true),
+        ("with asyncbis.CancelScope(shield=False):", false),
+        ("with asyncbis.CancelScope():", false),
+        ("with CancelScope(deadline=1, shield=True) as scope:", true),
+        ("async with asyncbis.timeout(5, shield=True):", true),
+        ("async with asyncio.timeout(5):", false),
+        ("with asyncbis.move_on_after(5, shield=True):", true),
+        ("with anyio.CancelScope(shield=True):", true),
+        ("with anyio.move_on_after(5, shield=True):", true),
+        ("with anyio.fail_after(5, shield=True):", true),
+        ("with trio.CancelScope(shield=True):", true),
+        ("with trio.move_on_after(5) as scope:", false),
+        ("with open(x) as f, anyio.CancelScope(shield=True):", true),
+        ("with self.scope:", true),
+    ];
+    for (header, shielded) in rows {
+        let code = format!(
+            "import asyncio, asyncbis, anyio, trio\nfrom anyio import CancelScope\nclass C:\n    def __init__(self):\n        self.scope = CancelScope(shield=True)\n    async def f(self, x):\n        {header}\n            await x()\n"
+        );
+        assert_eq!(await_is_shielded(&code), shielded, "{header}");
+    }
+    let set = "import anyio\nasync def f(x):\n    with anyio.CancelScope() as scope:\n        scope.shield = True\n        await x()\n";
+    assert!(await_is_shielded(set));
+    let nested_function = "import anyio\nasync def f(x):\n    with anyio.CancelScope(shield=True):\n        async def g():\n            await x()\n";
+    assert!(
+        !await_is_shielded(nested_function),
+        "g runs where it is awaited"
+    );
+}
+
+fn await_is_shielded(code: &str) -> bool {
+    ask(code, |file| {
+        let found = file
+            .tree
+            .function_ids()
+            .flat_map(|id| file.suspensions(id).to_vec())
+            .find(|it| text(file, it.range) == "await x()")
+            .expect("the program awaits x()");
+        found.shield.is_some()
+    })
 }

@@ -264,7 +264,7 @@ impl<'a> File<'a> {
                 exits.falls = true;
             }
             if inside(id) {
-                self.add_exit(flow, id, mode, &inside, &mut exits);
+                self.add_exit(flow, id, mode, &inside, catcher.stmt, &mut exits);
             }
         }
         exits.sort();
@@ -277,6 +277,7 @@ impl<'a> File<'a> {
         id: NodeId,
         mode: Mode,
         inside: &dyn Fn(NodeId) -> bool,
+        around: StmtId,
         exits: &mut Exits,
     ) {
         let node = flow.node(id);
@@ -293,11 +294,15 @@ impl<'a> File<'a> {
                 return;
             }
         }
-        if !node.next.iter().any(|next| !inside(*next)) {
+        let leaves =
+            |next: &NodeId| !inside(*next) || leaves_through_finally(flow, *next, mode, inside);
+        if !node.next.iter().any(leaves) {
             return;
         }
         match self.tree.stmt(stmt).node {
             Stmt::Return(_) => exits.returns.push(stmt),
+            // A jump inside a loop of the handler itself only happens to end where the handler does.
+            Stmt::Break(_) | Stmt::Continue(_) if self.jumps_within(stmt, around) => {}
             Stmt::Break(_) => exits.breaks.push(stmt),
             Stmt::Continue(_) => exits.continues.push(stmt),
             Stmt::Raise(_) if node.reraises => exits.reraises.push(stmt),
@@ -307,6 +312,17 @@ impl<'a> File<'a> {
             Stmt::Expr(_) if !self.is_last_step(flow, id) => exits.raises_other.push(stmt),
             _ => {}
         }
+    }
+
+    /// Whether the loop of a `break` or `continue` stands below a statement.
+    fn jumps_within(&self, jump: StmtId, around: StmtId) -> bool {
+        self.tree
+            .ancestors_in_function(jump)
+            .take_while(|(parent, _)| *parent != around)
+            .any(|(parent, part)| {
+                let node = self.tree.stmt(parent).node;
+                part == Part::Body && (node.is_for_stmt() || node.is_while_stmt())
+            })
     }
 
     fn is_last_step(&self, flow: &Flow<'a>, id: NodeId) -> bool {
@@ -525,6 +541,24 @@ impl Exits {
             list.dedup();
         }
     }
+}
+
+/// Whether a jump that goes through a `finally` of the handler leaves the handler behind it.
+fn leaves_through_finally(
+    flow: &Flow<'_>,
+    entry: NodeId,
+    mode: Mode,
+    inside: &dyn Fn(NodeId) -> bool,
+) -> bool {
+    matches!(flow.node(entry).kind, NodeKind::Finally { .. })
+        && walk(flow, mode, &[entry], |id| !inside(id))
+            .iter()
+            .any(|id| {
+                let node = flow.node(id);
+                inside(id)
+                    && matches!(node.kind, NodeKind::FinallyEnd)
+                    && node.next.iter().any(|next| !inside(*next))
+            })
 }
 
 fn walk<'a>(
