@@ -12,8 +12,9 @@ use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use crate::diagnostic::{Applicability, Edit, Fix};
 use crate::model::File;
+use crate::model::handlers::header_range;
 use crate::model::names::BindingKind;
-use crate::model::tree::ScopeId;
+use crate::model::tree::{ScopeId, StmtId};
 
 /// A name of asyncbis as the file can write it, and the import that it still needs.
 pub struct AsyncbisName {
@@ -291,6 +292,22 @@ impl<'a> File<'a> {
             }
             starts.push(next);
         }
+    }
+
+    /// Whether a statement contains a comment, other than one beside the header of a handler.
+    #[must_use]
+    pub fn has_comment_beside(
+        &self,
+        stmt: StmtId,
+        handler: &ast::ExceptHandlerExceptHandler,
+    ) -> bool {
+        let range = self.tree.stmt(stmt).node.range();
+        let header_end = self.line_end(header_range(handler).end());
+        self.tokens().iter().any(|token| {
+            token.kind() == TokenKind::Comment
+                && range.contains_range(token.range())
+                && token.end() != header_end
+        })
     }
 
     fn is_blank_line(&self, start: TextSize) -> bool {

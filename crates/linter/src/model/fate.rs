@@ -173,7 +173,8 @@ impl<'a> File<'a> {
     }
 
     /// The statements up to the end of their block, a suspension among them, that run only after
-    /// a handler: nothing else lets control come to the first of them.
+    /// a handler: nothing else lets control come to the first of them. `None` where they catch a
+    /// cancellation themselves.
     #[must_use]
     pub fn rest_after(&self, catcher: &Catcher<'a>, at: &Suspension<'a>) -> Option<&'a [Stmt]> {
         let flow = self.flow(catcher.function);
@@ -197,7 +198,8 @@ impl<'a> File<'a> {
     }
 
     /// The statements after another one in its block.
-    fn statements_after(&self, id: StmtId) -> Option<&'a [Stmt]> {
+    #[must_use]
+    pub fn statements_after(&self, id: StmtId) -> Option<&'a [Stmt]> {
         let data = self.tree.stmt(id);
         let parent = self.tree.stmt(data.parent?);
         let blocks: Vec<&'a [Stmt]> = match parent.node {

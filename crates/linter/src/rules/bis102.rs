@@ -9,7 +9,6 @@ use crate::model::drain::{Drain, DrainForm};
 use crate::model::names::dotted_text;
 use crate::prefilter::{ASYNC_DEF, CATCHES, Needles};
 use crate::report::Report;
-use crate::reraise;
 
 /// A `while` in an async function, and `except` or `suppress`.
 pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, CATCHES, &["while"]];
@@ -54,26 +53,20 @@ pub(crate) fn check(file: &File, report: &mut Report) {
 
 /// The shielded wait in the place of the loop.
 ///
-/// It is safe where the loop is nothing but the wait and nothing is remembered; a checkpoint
-/// raises what the handler stored, because leaving a scope never raises.
+/// It is safe where the loop is nothing but the wait and nothing is remembered. Where the handler
+/// stored the exception and the next statement raises it, a checkpoint raises it instead, because
+/// leaving a scope never does. A comment in the loop would get lost: no fix.
 fn shielded_wait(file: &File, drain: &Drain) -> Option<Fix> {
     let handler = drain.handler?;
-    if !drain.is_pure {
+    if !drain.is_pure || file.has_comment_beside(drain.loop_stmt, handler) {
         return None;
     }
     let stores = handler.body.iter().all(is_store);
-    if !stores && !reraise::only_logs(handler) {
+    let passes = handler.body.iter().all(says_nothing);
+    if !(passes || stores && stored_is_raised(file, drain)) {
         return None;
     }
     let stmt = file.tree.stmt(drain.loop_stmt).node;
-    let text = file.source.slice(stmt.range());
-    let has_comment = text.lines().skip(1).any(|line| {
-        let comment = line.trim_start();
-        comment.starts_with('#')
-    });
-    if has_comment {
-        return None;
-    }
     let indent = file.indentation(stmt)?;
     let scope = file.asyncbis("CancelScope")?;
     let wait = file.asyncbis("wait")?;
@@ -84,15 +77,14 @@ fn shielded_wait(file: &File, drain: &Drain) -> Option<Fix> {
         scope.text, wait.text
     );
     if stores {
-        let checkpoint = file.asyncbis("lowlevel")?;
+        let lowlevel = file.asyncbis("lowlevel")?;
         replacement.push_str(&format!(
             "{newline}{indent}await {}.checkpoint()",
-            checkpoint.text
+            lowlevel.text
         ));
     }
     let mut edits = vec![Edit::replacement(stmt.range(), replacement)];
     edits.extend(scope.import);
-    let passes = !stores && handler.body.iter().all(says_nothing);
     let keeps_outcome = drain.form == DrainForm::Wait || outcome_is_taken(file, drain);
     let applicability = if passes && keeps_outcome {
         Applicability::Safe
@@ -122,20 +114,30 @@ fn says_nothing(stmt: &Stmt) -> bool {
     }
 }
 
+/// Whether the statement after the loop is `if error: raise error`.
+fn stored_is_raised(file: &File, drain: &Drain) -> bool {
+    let next = file
+        .statements_after(drain.loop_stmt)
+        .and_then(<[Stmt]>::first);
+    matches!(next, Some(Stmt::If(node))
+        if matches!(&*node.body, [Stmt::Raise(_)]) && node.elif_else_clauses.is_empty())
+}
+
 /// Whether the statement after the loop asks for the task's result: `wait()` doesn't raise what
 /// `await shield(task)` raised.
 fn outcome_is_taken(file: &File, drain: &Drain) -> bool {
-    let end = file.tree.stmt(drain.loop_stmt).end;
     let text = dotted_text(drain.task);
-    file.tree
-        .stmt_ids()
-        .nth(end.0 as usize + 1)
-        .is_some_and(|next| {
-            file.tree.exprs_of(next).any(|expr| match expr {
+    let next = file
+        .statements_after(drain.loop_stmt)
+        .and_then(<[Stmt]>::first);
+    next.is_some_and(|next| {
+        file.tree
+            .exprs_of(file.tree.stmt_id(next))
+            .any(|expr| match expr {
                 Expr::Call(call) => matches!(&*call.func, Expr::Attribute(method)
                     if method.attr.as_str() == "result" && dotted_text(&method.value) == text),
                 Expr::Await(node) => dotted_text(&node.value) == text,
                 _ => false,
             })
-        })
+    })
 }
