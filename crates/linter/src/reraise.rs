@@ -138,7 +138,7 @@ fn clause_above<'a>(
     if let Some(Expr::Tuple(tuple)) = handler.type_.as_deref()
         && let Some(element) = tuple.elts.iter().find(|it| file.is_cancelled_error(it))
     {
-        class = Some(file.source.slice(element.range()).to_owned());
+        class = Some(on_one_line(file, element)?);
         edits.push(without_element(file, tuple, element)?);
     }
     let class = class.or_else(|| cancelled_error_name(file, catcher.function))?;
@@ -146,6 +146,12 @@ fn clause_above<'a>(
     let clause = format!("except {class}:{newline}{indent}{unit}raise{newline}{indent}");
     edits.push(Edit::insertion(handler.start(), clause));
     Some(edits)
+}
+
+/// The text of an expression that can stand without the parentheses around it.
+fn on_one_line(file: &File, expr: &Expr) -> Option<String> {
+    let text = file.source.slice(expr.range());
+    (!text.contains(['\n', '\r'])).then(|| text.to_owned())
 }
 
 /// A tuple of classes without one of them; a single class stands without parentheses.
@@ -159,8 +165,7 @@ fn without_element(file: &File, tuple: &ast::ExprTuple, element: &Expr) -> Optio
             if file.source.slice(tuple.range()).contains('#') {
                 return None;
             }
-            let text = file.source.slice(only.range()).to_owned();
-            Some(Edit::replacement(tuple.range(), text))
+            Some(Edit::replacement(tuple.range(), on_one_line(file, only)?))
         }
         _ => remove_element(&tuple.elts, element),
     }
