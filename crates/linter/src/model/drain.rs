@@ -94,7 +94,7 @@ impl<'a> File<'a> {
         if self.is_assigned_below(id, &text) {
             return None;
         }
-        let handler_stays = handler.is_none_or(|handler| self.stays(stmt, handler));
+        let handler_stays = handler.is_none_or(|handler| self.stays(stmt, handler, &text));
         handler_stays.then_some(Drain {
             form,
             loop_stmt: id,
@@ -195,26 +195,42 @@ impl<'a> File<'a> {
         })
     }
 
-    /// Whether a handler has no `raise`, `return` or `break`.
-    fn stays(&self, stmt: StmtId, handler: &ast::ExceptHandlerExceptHandler) -> bool {
+    /// Whether a handler has no `raise`, `return` or `break`, other than below `if task.done()`.
+    fn stays(&self, stmt: StmtId, handler: &ast::ExceptHandlerExceptHandler, task: &str) -> bool {
         let end = self.tree.stmt(stmt).end;
         !(stmt.0 + 1..=end.0).map(StmtId).any(|below| {
             let node = self.tree.stmt(below).node;
             handler.range().contains_range(node.range())
                 && matches!(node, Stmt::Raise(_) | Stmt::Return(_) | Stmt::Break(_))
+                && !self.is_below_done_test(below, task)
+        })
+    }
+
+    fn is_below_done_test(&self, stmt: StmtId, task: &str) -> bool {
+        self.tree.ancestors_in_function(stmt).any(|(parent, part)| {
+            match self.tree.stmt(parent).node {
+                Stmt::If(node) => {
+                    part == Part::Body && done_call(&node.test).as_deref() == Some(task)
+                }
+                _ => false,
+            }
         })
     }
 }
 
 /// `task` of `not task.done()`.
 fn done_test(test: &Expr) -> Option<String> {
-    let Expr::UnaryOp(not) = test else {
-        return None;
-    };
-    let call = not.operand.as_call_expr()?;
+    let not = test.as_unary_op_expr()?;
+    (not.op == ast::UnaryOp::Not)
+        .then(|| done_call(&not.operand))
+        .flatten()
+}
+
+/// `task` of `task.done()`.
+fn done_call(test: &Expr) -> Option<String> {
+    let call = test.as_call_expr()?;
     let method = call.func.as_attribute_expr()?;
-    let is_done =
-        not.op == ast::UnaryOp::Not && method.attr.as_str() == "done" && call.arguments.is_empty();
+    let is_done = method.attr.as_str() == "done" && call.arguments.is_empty();
     if is_done {
         dotted_text(&method.value)
     } else {
