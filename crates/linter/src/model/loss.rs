@@ -15,16 +15,11 @@ use super::tree::{FunctionId, StmtId};
 /// How far calls are followed to see what a helper gives back.
 const DEPTH: u32 = 4;
 
-/// The first words of methods that give something back.
-const GIVES_BACK: [&str; 7] = [
-    "release",
-    "close",
-    "aclose",
-    "rollback",
-    "unlock",
-    "disconnect",
-    "checkin",
-];
+/// The first words of methods that give something back, and do it only if they run to their end.
+///
+/// `close()` is not among them: most of them begin with what matters and then wait for the other
+/// side, so that a cancellation takes the waiting away and nothing else.
+const GIVES_BACK: [&str; 4] = ["release", "rollback", "unlock", "checkin"];
 
 /// Words in front of the telling one: `async_close`, `_safe_release`.
 const PREFIXES: [&str; 8] = [
@@ -68,7 +63,6 @@ impl<'a> File<'a> {
         };
         if let Some(function) = self.callee(call)
             && self.tree.function(function).is_async()
-            && !self.is_stub(function)
         {
             return self.helper_gives_back(function, depth);
         }
@@ -88,11 +82,25 @@ impl<'a> File<'a> {
         match &*call.func {
             Expr::Name(name) => is_giving_back(name.id.as_str()),
             Expr::Attribute(method) => {
-                is_giving_back(method.attr.as_str())
-                    && (method.attr.as_str() != "put" || self.is_bounded_queue(&method.value))
+                let name = method.attr.as_str();
+                is_giving_back(name)
+                    && (name != "put" || self.is_bounded_queue(&method.value))
+                    && !counts_in_process(&method.value)
+                    && self
+                        .methods_named(name)
+                        .all(|it| self.helper_gives_back(it, depth))
             }
             _ => false,
         }
+    }
+
+    /// The coroutine methods of the file with a name: an object that can't be told is taken for
+    /// one of their classes.
+    fn methods_named(&self, name: &str) -> impl Iterator<Item = FunctionId> {
+        self.tree.function_ids().filter(move |id| {
+            let function = self.tree.function(*id);
+            function.class.is_some() && function.is_async() && function.name() == name
+        })
     }
 
     /// Whether a helper of this file is cut at something that gives back, or before something
@@ -265,6 +273,18 @@ fn is_giving_back(name: &str) -> bool {
         .find(|word| !PREFIXES.contains(word))
         .is_some_and(|word| GIVES_BACK.contains(&word))
         || name == "put"
+}
+
+/// A limiter of this process: giving its slot back doesn't wait for anybody.
+fn counts_in_process(expr: &Expr) -> bool {
+    let name = match expr {
+        Expr::Name(name) => name.id.as_str(),
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        _ => return false,
+    };
+    ["concurrency", "semaphore", "limiter"]
+        .iter()
+        .any(|word| name.to_ascii_lowercase().contains(word))
 }
 
 /// A name with `log` in it is a logger: `logger`, `self._log`, `LOGGER`.
