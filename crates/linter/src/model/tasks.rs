@@ -243,6 +243,9 @@ impl<'a> File<'a> {
             }
             raises = raises.or(next);
             let (caller, call) = (*callers.get(&function)?)?;
+            if self.forgets_before(task, caller, call) {
+                return None;
+            }
             called = Some(call);
             (function, stmt) = (caller, self.tree.stmt_of(call));
         }
@@ -253,6 +256,23 @@ impl<'a> File<'a> {
             called,
             raises: raises?,
             is_last,
+        })
+    }
+
+    /// Whether a function sets an attribute to `None` before a call, so that what it calls leaves
+    /// the task in it alone.
+    fn forgets_before(&self, task: &'a Expr, function: FunctionId, call: &'a Expr) -> bool {
+        let Expr::Attribute(attribute) = task else {
+            return false;
+        };
+        let Some(class) = self.class_of_self(&attribute.value) else {
+            return false;
+        };
+        self.tree.class(class).attributes.iter().any(|binding| {
+            binding.name == attribute.attr.as_str()
+                && binding.function == function
+                && binding.stmt < self.tree.stmt_of(call)
+                && binding.value.is_some_and(Expr::is_none_literal_expr)
         })
     }
 

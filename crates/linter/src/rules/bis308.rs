@@ -8,7 +8,11 @@ use crate::model::tasks::SelfCancel;
 use crate::prefilter::{ASYNC, Needles};
 use crate::report::Report;
 
-pub(crate) const NEEDLES: Needles = &[ASYNC, &["cancel"]];
+pub(crate) const NEEDLES: Needles = &[
+    ASYNC,
+    &["cancel"],
+    &["current_task", "create_task", "ensure_future"],
+];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for found in file.self_cancels() {

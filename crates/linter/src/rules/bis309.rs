@@ -12,7 +12,12 @@ use crate::model::suspend::{Cut, Suspension, SuspensionKind};
 use crate::prefilter::{ASYNC, Needles};
 use crate::report::Report;
 
-pub(crate) const NEEDLES: Needles = &[ASYNC, &["cancel"]];
+pub(crate) const NEEDLES: Needles = &[
+    ASYNC,
+    &["cancel"],
+    &["except", "suppress", "gather"],
+    &["await"],
+];
 
 const ADVICE: &str =
     "`asyncbis.cancel_and_wait(task)` waits, and raises only when its caller is cancelled";
