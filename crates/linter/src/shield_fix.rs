@@ -3,6 +3,7 @@
 //! Both replace one whole statement, `await shield(x)` or `name = await shield(x)` or
 //! `return await shield(x)`; where the shield stands deeper in an expression there is no fix.
 
+use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
@@ -88,6 +89,9 @@ impl<'a> File<'a> {
                     .slice(TextRange::new(shield.expr.end(), stmt.end())),
             );
             vec![Edit::replacement(stmt.range(), line)]
+        } else if self.breaks_outside_brackets(shield.target.range()) {
+            // Only the parentheses of the call hold its lines together.
+            return None;
         } else {
             let mut edits = self.wrap(std::slice::from_ref(stmt), &header)?;
             edits.push(Edit::deletion(before));
@@ -96,6 +100,22 @@ impl<'a> File<'a> {
         };
         edits.extend(scope.import);
         self.fix("Write the scope itself", Applicability::Safe, edits, true)
+    }
+
+    /// Whether an expression has a line break that none of its own brackets holds together.
+    fn breaks_outside_brackets(&self, range: TextRange) -> bool {
+        let mut depth = 0_usize;
+        self.tokens().in_range(range).iter().any(|token| {
+            match token.kind() {
+                TokenKind::Lpar | TokenKind::Lsqb | TokenKind::Lbrace => depth += 1,
+                TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace => {
+                    depth = depth.saturating_sub(1);
+                }
+                TokenKind::NonLogicalNewline => return depth == 0,
+                _ => {}
+            }
+            false
+        })
     }
 
     /// The statement that does nothing but take the value of an await, on lines of its own.
