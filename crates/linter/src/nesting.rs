@@ -46,7 +46,7 @@ fn can_nest_at_most(bytes: &[u8]) -> usize {
                 | (byte > b'z') & (byte < 0x7f);
             let counts = mark & (byte != b'"') & (byte != b'\'') & (byte != b',');
             // `1if` is a number and a word, so a digit does not belong to the word after it.
-            let ends = mark | (byte <= b' ') | (byte >= b'0') & (byte <= b'9') | (byte == 0x7f);
+            let ends = mark | (byte <= b' ') | byte.is_ascii_digit() | (byte == 0x7f);
             let begins = (next == b'n')
                 | (next == b'l')
                 | (next == b'a')
