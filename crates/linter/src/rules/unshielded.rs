@@ -119,9 +119,9 @@ impl<'a> CutOff<'_, 'a> {
         found.fix(self.fix(file));
     }
 
-    fn effect(&self, file: &File<'a>) -> String {
+    fn effect(&self, file: &File<'a>) -> &'static str {
         let suspension = &self.at.suspension;
-        let text = match (suspension.cut, suspension.kind) {
+        match (suspension.cut, suspension.kind) {
             (Cut::WaitsThenRaises, _) => {
                 "waits for the cancelled tasks, then raises `CancelledError`"
             }
@@ -131,9 +131,11 @@ impl<'a> CutOff<'_, 'a> {
             _ if self.at.may_pass => {
                 "raises `CancelledError` in a cancelled task if it has to wait"
             }
-            _ => "raises `CancelledError` at once in a cancelled task",
-        };
-        text.to_owned()
+            (_, SuspensionKind::Await(Expr::Call(_))) => {
+                "in a cancelled task it raises `CancelledError` as soon as it waits"
+            }
+            _ => "raises `CancelledError` in a cancelled task",
+        }
     }
 
     /// The shield around the statements from the first that is cut off to the last that waits.
