@@ -13,7 +13,7 @@ use crate::prefilter::{ASYNC_DEF, Needles};
 use crate::report::Report;
 
 /// A shield, and a block that runs while a task is cancelled.
-pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, &["shield", "Shield"]];
+pub(crate) const NEEDLES: Needles = &[ASYNC_DEF, &["shield", "Shield", "SHIELD"]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for cleanup in file.cleanups() {
