@@ -249,6 +249,16 @@ impl<'a> File<'a> {
         Edit::insertion(start, format!("{import}{newline}"))
     }
 
+    /// Whether a line that begins in a range says nothing but a comment: an edit that replaces the
+    /// range would lose it.
+    pub(crate) fn has_comment_line(&self, range: TextRange) -> bool {
+        self.source
+            .slice(range)
+            .lines()
+            .skip(1)
+            .any(|line| line.trim_start().starts_with('#'))
+    }
+
     pub(crate) fn ends_its_line(&self, offset: TextSize) -> bool {
         let rest = &self.source.text()[TextRange::new(offset, self.line_end(offset))];
         let rest = rest.trim_start();

@@ -1,9 +1,11 @@
 //! BIS308 self-cancelling-cleanup: a method cancels the task that it may run in, and then awaits.
 
+use ruff_python_ast::Expr;
 use ruff_text_size::Ranged;
 
 use crate::diagnostic::{Applicability, Fix, Severity};
 use crate::model::File;
+use crate::model::names::dotted_text;
 use crate::model::tasks::SelfCancel;
 use crate::prefilter::{ASYNC, Needles};
 use crate::report::Report;
@@ -44,10 +46,14 @@ pub(crate) fn check(file: &File, report: &mut Report) {
 }
 
 /// `if task is not current_task():` around the cancel. Safe where the task has nothing left to
-/// await after the method; elsewhere it goes on where it used to end.
+/// await after the method; elsewhere it goes on where it used to end. No fix where the method also
+/// awaits the task: a task can't await itself.
 fn guard<'a>(file: &File<'a>, found: &SelfCancel<'a>) -> Option<Fix> {
     found.started?;
     let task = file.source.slice(found.task.range());
+    if awaits(file, found.cancel, task) {
+        return None;
+    }
     let current = file.asyncio_text("current_task")?;
     let stmt = file.tree.stmt(file.tree.stmt_of(found.cancel)).node;
     let edits = file.wrap(
@@ -60,4 +66,16 @@ fn guard<'a>(file: &File<'a>, found: &SelfCancel<'a>) -> Option<Fix> {
         Applicability::Unsafe
     };
     file.fix("Leave the current task out", applicability, edits, false)
+}
+
+/// Whether the function of an expression awaits something that has the task in it.
+fn awaits<'a>(file: &File<'a>, cancel: &'a Expr, task: &str) -> bool {
+    let function = file.tree.function_of(cancel);
+    file.suspensions(function).iter().any(|it| {
+        it.expr.is_some_and(|awaited| {
+            file.tree
+                .exprs_in(awaited)
+                .any(|part| dotted_text(part).is_some_and(|text| text == task))
+        })
+    })
 }

@@ -5,6 +5,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use crate::diagnostic::{Applicability, Edit, Fix, Severity};
 use crate::model::File;
+use crate::model::flow::Catches;
 use crate::model::handlers::{Catcher, Mode};
 use crate::model::names::dotted_text;
 use crate::model::shield_calls::Verdict;
@@ -126,6 +127,10 @@ fn gathered_wait<'a>(file: &File<'a>, report: &mut Report, wait: &Suspension<'a>
 /// `await cancel_and_wait(task)` for `task.cancel()` and the `try` or `with` right after it, where
 /// that does nothing else.
 fn replacement<'a>(file: &File<'a>, catcher: &Catcher<'a>, task: &'a Expr) -> Option<Fix> {
+    // A handler for more than the cancellation also swallows what the task raises.
+    if catcher.catches != Catches::Cancelled || names_several(catcher) {
+        return None;
+    }
     let block = file.block_of(catcher.stmt);
     let index = block
         .iter()
@@ -169,6 +174,11 @@ fn gather_replacement<'a>(
     cancel_and_wait(file, cancel, gather, &text)
 }
 
+fn names_several(catcher: &Catcher) -> bool {
+    let class = catcher.handler().and_then(|it| it.type_.as_deref());
+    class.is_some_and(Expr::is_tuple_expr)
+}
+
 /// `text.cancel()`, without a message.
 fn is_cancel_of(stmt: &Stmt, text: &str) -> bool {
     let call = stmt.as_expr_stmt().and_then(|it| it.value.as_call_expr());
@@ -199,7 +209,16 @@ fn only_awaits(stmt: &Stmt, task: &Expr) -> bool {
                 && node.finalbody.is_empty()
                 && handler.body.iter().all(Stmt::is_pass_stmt)
         }
-        Stmt::With(node) => !node.is_async && node.items.len() == 1 && is_wait(&node.body),
+        Stmt::With(node) => {
+            let [item] = node.items.as_slice() else {
+                return false;
+            };
+            let is_single = item
+                .context_expr
+                .as_call_expr()
+                .is_some_and(|call| call.arguments.len() == 1);
+            !node.is_async && is_single && is_wait(&node.body)
+        }
         _ => false,
     }
 }
@@ -216,6 +235,9 @@ fn cancel_and_wait<'a>(
     }
     let name = file.asyncbis("cancel_and_wait")?;
     let range = TextRange::new(first.start(), file.line_end(last.end()));
+    if file.has_comment_line(range) {
+        return None;
+    }
     let mut edits = vec![Edit::replacement(
         range,
         format!("await {}({tasks})", name.text),

@@ -182,7 +182,8 @@ fn fix<'a>(file: &File<'a>, all: &'a Expr, def: StmtId) -> Option<Fix> {
     let length = cancelling_statements(&block[start..])?;
     let (head, tail) = (&block[start], &block[start + length - 1]);
     file.indentation(head)?;
-    if !file.ends_its_line(tail.end()) {
+    let covered = TextRange::new(head.start(), tail.end());
+    if !file.ends_its_line(tail.end()) || file.has_comment_line(covered) {
         return None;
     }
     let is_tail = file.tree.stmt(first).parent == Some(def)
