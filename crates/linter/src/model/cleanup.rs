@@ -236,6 +236,22 @@ impl<'a> File<'a> {
         })
     }
 
+    /// Whether a statement runs while the task cleans up: in a `finally`, or in a handler that
+    /// catches cancellation.
+    #[must_use]
+    pub fn is_in_cleanup(&self, stmt: StmtId) -> bool {
+        self.tree.ancestors_in_function(stmt).any(|(parent, part)| {
+            match (part, self.tree.stmt(parent).node) {
+                (Part::Finally, _) => true,
+                (Part::Handler(index), Stmt::Try(node)) => {
+                    let ExceptHandler::ExceptHandler(handler) = &node.handlers[index];
+                    self.catches(handler).is_some()
+                }
+                _ => false,
+            }
+        })
+    }
+
     /// The first suspension in front of a block whose cancellation leads into it.
     fn source_of(
         &self,

@@ -8,14 +8,13 @@
 //!
 //! Not here: loops that wait again and again until the target is done; they are about the loop.
 
-use ruff_python_ast::{self as ast, ExceptHandler, Expr, Stmt};
+use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::File;
-use super::flow::Catches;
-use super::handlers::header_range;
 use super::kinds::Kind;
-use super::names::{BindingKind, dotted_text};
+use super::names::BindingKind;
+use super::shield_handlers::is_log;
 use super::tree::{Part, StmtId};
 use super::uses::Taker;
 
@@ -314,122 +313,6 @@ impl<'a> File<'a> {
             && !negated.iter().any(|word| last.contains(word))
     }
 
-    /// The nearest handler for cancellation, or `suppress`, around a statement: the `try` or
-    /// `with`, what to underline, and the handler's body.
-    fn cancel_handler_around(&self, stmt: StmtId) -> Option<(StmtId, TextRange, &'a [Stmt])> {
-        for (parent, part) in self.tree.ancestors_in_function(stmt) {
-            if part != Part::Body {
-                continue;
-            }
-            match self.tree.stmt(parent).node {
-                Stmt::Try(node) => {
-                    for handler in &node.handlers {
-                        let ExceptHandler::ExceptHandler(handler) = handler;
-                        match self.catches(handler) {
-                            Some(Catches::Cancelled) => {
-                                return Some((parent, header_range(handler), &handler.body));
-                            }
-                            Some(_) => break,
-                            None => {}
-                        }
-                    }
-                }
-                Stmt::With(node) => {
-                    let class = node
-                        .items
-                        .iter()
-                        .find_map(|item| self.suppressed_class(&item.context_expr));
-                    if let Some(class) = class {
-                        return Some((parent, class.range(), &[]));
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
-    }
-
-    /// Whether a handler in a loop leads back to the `try`: `while True: try: return await ..`.
-    fn goes_round(&self, handler_stmt: StmtId, body: &[Stmt]) -> bool {
-        let in_loop = self
-            .tree
-            .ancestors_in_function(handler_stmt)
-            .any(|(parent, _)| self.tree.stmt(parent).node.is_while_stmt());
-        let leaves =
-            |stmt: &Stmt| matches!(stmt, Stmt::Raise(_) | Stmt::Return(_) | Stmt::Break(_));
-        in_loop && !body.is_empty() && !body.iter().any(leaves)
-    }
-
-    /// Whether a handler awaits the target once more, itself or through a helper, and doesn't
-    /// tell it to end.
-    fn waits_again(&self, body: &'a [Stmt], target: &Expr) -> bool {
-        let Some(text) = dotted_text(target) else {
-            return false;
-        };
-        let is_target = |expr: &Expr| dotted_text(expr).is_some_and(|found| found == text);
-        let mut waits = false;
-        for stmt in body {
-            for expr in self.tree.exprs_below(self.tree.stmt_id(stmt)) {
-                match expr {
-                    Expr::Await(_) => waits |= self.tree.exprs_in(expr).any(is_target),
-                    Expr::Call(call) if self.cancelled_task(call).is_some_and(is_target) => {
-                        return false;
-                    }
-                    _ => {}
-                }
-            }
-        }
-        waits
-    }
-
-    /// Whether a handler only logs, and lets the cancellation go on.
-    fn passes_on(&self, body: &[Stmt]) -> bool {
-        let Some((Stmt::Raise(last), before)) = body.split_last() else {
-            return false;
-        };
-        let raises_again = last.exc.as_deref().is_none_or(Expr::is_name_expr);
-        raises_again && before.iter().all(is_log)
-    }
-
-    /// Whether a handler only acts where the target itself was cancelled or is done:
-    /// `if task.cancelled(): ...`.
-    fn is_about(&self, body: &'a [Stmt], target: &Expr) -> bool {
-        let Some(text) = dotted_text(target) else {
-            return false;
-        };
-        let asks = |test: &'a Expr| {
-            self.tree.exprs_in(test).any(|part| {
-                part.as_attribute_expr().is_some_and(|method| {
-                    ["cancelled", "done"].contains(&method.attr.as_str())
-                        && dotted_text(&method.value).is_some_and(|found| found == text)
-                })
-            })
-        };
-        !body.is_empty()
-            && body.iter().all(|stmt| match stmt {
-                Stmt::If(node) => asks(&node.test),
-                Stmt::Raise(node) => node.exc.is_none(),
-                stmt => is_log(stmt),
-            })
-            && body.iter().any(Stmt::is_if_stmt)
-    }
-
-    /// Whether a statement runs while the task cleans up: in a `finally`, or in a handler that
-    /// catches cancellation.
-    #[must_use]
-    pub fn is_in_cleanup(&self, stmt: StmtId) -> bool {
-        self.tree.ancestors_in_function(stmt).any(|(parent, part)| {
-            match (part, self.tree.stmt(parent).node) {
-                (Part::Finally, _) => true,
-                (Part::Handler(index), Stmt::Try(node)) => {
-                    let ExceptHandler::ExceptHandler(handler) = &node.handlers[index];
-                    self.catches(handler).is_some()
-                }
-                _ => false,
-            }
-        })
-    }
-
     /// Whether an expression is known to be a task or a future.
     #[must_use]
     pub fn is_future(&self, expr: &'a Expr) -> bool {
@@ -572,28 +455,5 @@ fn is_awaitable_annotation(annotation: &Expr) -> bool {
             text.value.to_str().contains("Awaitable") || text.value.to_str().contains("Coroutine")
         }
         class => last_name(class).is_some_and(|name| ["Awaitable", "Coroutine"].contains(&name)),
-    }
-}
-
-/// A statement that only tells: a log call, a string, `pass`.
-fn is_log(stmt: &Stmt) -> bool {
-    const METHODS: [&str; 9] = [
-        "debug",
-        "info",
-        "warning",
-        "warn",
-        "error",
-        "exception",
-        "critical",
-        "log",
-        "print",
-    ];
-    match stmt {
-        Stmt::Pass(_) => true,
-        Stmt::Expr(node) => match &*node.value {
-            Expr::Call(call) => last_name(&call.func).is_some_and(|name| METHODS.contains(&name)),
-            value => value.is_string_literal_expr(),
-        },
-        _ => false,
     }
 }
