@@ -13,11 +13,13 @@
 //! Not here: ordinary exceptions of calls. They don't matter while the question is what a
 //! cancellation does; `Flow::never_returns` alone follows them, along `implicit`.
 
+use std::cell::OnceCell;
+
 use ruff_python_ast::{self as ast, ExceptHandler, Expr, Stmt};
 use rustc_hash::FxHashMap;
 
 use super::File;
-use super::names::BindingKind;
+use super::names::{BindingKind, dotted_text};
 use super::suspend::{Suspension, SuspensionKind};
 use super::tree::{FunctionId, StmtId};
 
@@ -80,6 +82,7 @@ pub struct Flow<'a> {
     pub function: FunctionId,
     nodes: Vec<Node<'a>>,
     entry: NodeId,
+    live: OnceCell<Reached>,
 }
 
 /// The nodes that a walk met.
@@ -191,6 +194,25 @@ impl<'a> Flow<'a> {
         reached
     }
 
+    /// The nodes that the function can reach at all: code behind a loop without an end, or behind
+    /// a `raise`, is not among them.
+    #[must_use]
+    pub fn live(&self) -> &Reached {
+        self.live.get_or_init(|| self.reach_anyhow())
+    }
+
+    fn reach_anyhow(&self) -> Reached {
+        self.walk(
+            [self.entry],
+            |_| false,
+            |flow, id, add| {
+                let node = flow.node(id);
+                let all = node.next.iter().chain(&node.implicit).chain(&node.cut);
+                all.copied().for_each(add);
+            },
+        )
+    }
+
     /// Whether no way through the function returns.
     #[must_use]
     pub fn never_returns(&self) -> bool {
@@ -222,6 +244,7 @@ impl<'a> File<'a> {
                 function,
                 nodes: Vec::new(),
                 finally_copies: FxHashMap::default(),
+                frames: Vec::new(),
             };
             let entry = builder.function();
             self.flows_begun.borrow_mut().pop();
@@ -229,6 +252,7 @@ impl<'a> File<'a> {
                 function,
                 nodes: builder.nodes,
                 entry,
+                live: OnceCell::new(),
             })
         })
     }
@@ -245,9 +269,22 @@ struct Around<'a> {
     return_to: NodeId,
     /// Where a cancellation goes.
     cancel_to: NodeId,
-    /// Where another exception goes.
-    raise_to: NodeId,
+    /// What another exception meets first, as an index into the builder's frames.
+    frame: Option<usize>,
     caught: Option<Caught<'a>>,
+}
+
+/// What an exception meets on its way out.
+struct Frame<'a> {
+    outer: Option<usize>,
+    kind: FrameKind<'a>,
+}
+
+enum FrameKind<'a> {
+    /// The handlers of a `try`: what they catch, and where they begin.
+    Handlers(Vec<(CaughtNames, NodeId)>),
+    /// A `finally`, and what surrounds its `try`.
+    Finally(&'a ast::StmtTry, StmtId, Around<'a>),
 }
 
 /// The handler that a statement stands in.
@@ -263,6 +300,7 @@ struct Builder<'f, 'a> {
     function: FunctionId,
     nodes: Vec<Node<'a>>,
     finally_copies: FxHashMap<(StmtId, NodeId, bool), NodeId>,
+    frames: Vec<Frame<'a>>,
 }
 
 impl<'a> Builder<'_, 'a> {
@@ -275,7 +313,7 @@ impl<'a> Builder<'_, 'a> {
             continue_to: NodeId::RAISED,
             return_to: NodeId::RETURNED,
             cancel_to: NodeId::CANCELLED,
-            raise_to: NodeId::RAISED,
+            frame: None,
             caught: None,
         };
         match self.file.tree.function(self.function).def() {
@@ -367,7 +405,7 @@ impl<'a> Builder<'_, 'a> {
                 let to = if again {
                     around.cancel_to
                 } else {
-                    around.raise_to
+                    self.raise_target(node.exc.as_deref(), around)
                 };
                 let raise = simple(self, to);
                 self.nodes[raise.0 as usize].reraises = again;
@@ -375,7 +413,7 @@ impl<'a> Builder<'_, 'a> {
             }
             Stmt::Expr(node) => {
                 let to = if self.never_returns(&node.value) {
-                    around.raise_to
+                    self.raise_target(None, around)
                 } else {
                     next
                 };
@@ -581,22 +619,23 @@ impl<'a> Builder<'_, 'a> {
         let next = self.finally(node, id, next, around, false);
         let mut inside = outside;
         let mut implicit = Vec::new();
+        let mut handlers = Vec::new();
         let mut catches_cancellation = false;
-        let mut catches_all = false;
         for (index, handler) in node.handlers.iter().enumerate() {
             let ExceptHandler::ExceptHandler(handler) = handler;
-            let catches = self.file.catches(handler).is_some() && !catches_cancellation;
-            let entry = self.handler(handler, index, id, next, &outside, catches);
-            implicit.push(entry);
-            if catches {
+            if !catches_cancellation && self.file.catches(handler).is_some() {
                 catches_cancellation = true;
-                inside.cancel_to = entry;
+                inside.cancel_to = self.handler(handler, Some(index), id, next, &outside);
             }
-            if !catches_all && self.file.catches_exceptions(handler) {
-                catches_all = true;
-                inside.raise_to = entry;
+            // What else it catches takes a way of its own: a bare `raise` raises that.
+            let names = self.file.caught_names(handler);
+            if !names.is_empty() {
+                let entry = self.handler(handler, None, id, next, &outside);
+                implicit.push(entry);
+                handlers.push((names, entry));
             }
         }
+        inside.frame = Some(self.add_frame(outside.frame, FrameKind::Handlers(handlers)));
         let after = self.block(&node.orelse, next, &outside);
         let body = self.block(&node.body, after, &inside);
         let start = self.add(NodeKind::Step, Some(id), vec![body]);
@@ -604,25 +643,28 @@ impl<'a> Builder<'_, 'a> {
         start
     }
 
+    /// A handler's body, for the cancellation (with the handler's index) or for what else it
+    /// catches.
     fn handler(
         &mut self,
         handler: &'a ast::ExceptHandlerExceptHandler,
-        index: usize,
+        index: Option<usize>,
         id: StmtId,
         next: NodeId,
         outside: &Around<'a>,
-        cancellation: bool,
     ) -> NodeId {
-        let end = self.add(NodeKind::HandlerEnd(index), Some(id), vec![next]);
+        let end = index.map_or(NodeKind::Step, NodeKind::HandlerEnd);
+        let end = self.add(end, Some(id), vec![next]);
         let around = Around {
             caught: Some(Caught {
                 name: handler.name.as_ref().map(ast::Identifier::as_str),
-                cancellation,
+                cancellation: index.is_some(),
             }),
             ..*outside
         };
         let body = self.block(&handler.body, end, &around);
-        self.add(NodeKind::Handler(index), Some(id), vec![body])
+        let start = index.map_or(NodeKind::Step, NodeKind::Handler);
+        self.add(start, Some(id), vec![body])
     }
 
     /// The ways out of a `try`, led through its `finally`.
@@ -638,7 +680,8 @@ impl<'a> Builder<'_, 'a> {
         let (returns, jumps) = self.ways_out(id);
         let mut led = *around;
         led.cancel_to = self.finally(node, id, around.cancel_to, around, true);
-        led.raise_to = self.finally(node, id, around.raise_to, around, false);
+        let kind = FrameKind::Finally(node, id, *around);
+        led.frame = Some(self.add_frame(around.frame, kind));
         if returns {
             led.return_to = self.finally(node, id, around.return_to, around, false);
         }
@@ -647,6 +690,37 @@ impl<'a> Builder<'_, 'a> {
             led.continue_to = self.finally(node, id, around.continue_to, around, false);
         }
         led
+    }
+
+    fn add_frame(&mut self, outer: Option<usize>, kind: FrameKind<'a>) -> usize {
+        self.frames.push(Frame { outer, kind });
+        self.frames.len() - 1
+    }
+
+    /// Where an exception goes that isn't the cancellation: the first handler that names its class
+    /// or catches every exception, through each `finally` on the way.
+    fn raise_target(&mut self, exception: Option<&'a Expr>, around: &Around<'a>) -> NodeId {
+        let classes = exception.map_or_else(Vec::new, |it| self.file.exception_classes(it));
+        let mut finals = Vec::new();
+        let mut target = NodeId::RAISED;
+        let mut frame = around.frame;
+        while let Some(index) = frame {
+            match &self.frames[index].kind {
+                FrameKind::Handlers(handlers) => {
+                    let handler = handlers.iter().find(|(names, _)| names.catch(&classes));
+                    if let Some((_, entry)) = handler {
+                        target = *entry;
+                        break;
+                    }
+                }
+                FrameKind::Finally(node, id, outside) => finals.push((*node, *id, *outside)),
+            }
+            frame = self.frames[index].outer;
+        }
+        for (node, id, outside) in finals.into_iter().rev() {
+            target = self.finally(node, id, target, &outside, false);
+        }
+        target
     }
 
     /// Whether a `return`, a `break` or `continue` stands below a statement.
@@ -784,6 +858,44 @@ impl<'a> Builder<'_, 'a> {
     }
 }
 
+/// What a handler catches of ordinary exceptions.
+enum CaughtNames {
+    All,
+    /// Just the classes of these names.
+    Some(Vec<String>),
+}
+
+impl CaughtNames {
+    fn is_empty(&self) -> bool {
+        matches!(self, CaughtNames::Some(names) if names.is_empty())
+    }
+
+    fn catch(&self, classes: &[String]) -> bool {
+        match self {
+            CaughtNames::All => true,
+            CaughtNames::Some(names) => names.iter().any(|name| classes.contains(name)),
+        }
+    }
+}
+
+/// The builtin exceptions with another base than `Exception` that programs raise themselves.
+const BUILTIN_BASES: [(&str, &str); 14] = [
+    ("BrokenPipeError", "ConnectionError"),
+    ("ConnectionAbortedError", "ConnectionError"),
+    ("ConnectionRefusedError", "ConnectionError"),
+    ("ConnectionResetError", "ConnectionError"),
+    ("ConnectionError", "OSError"),
+    ("FileExistsError", "OSError"),
+    ("FileNotFoundError", "OSError"),
+    ("IndexError", "LookupError"),
+    ("KeyError", "LookupError"),
+    ("ModuleNotFoundError", "ImportError"),
+    ("NotImplementedError", "RuntimeError"),
+    ("PermissionError", "OSError"),
+    ("TimeoutError", "OSError"),
+    ("UnicodeError", "ValueError"),
+];
+
 /// What of a cancellation a handler catches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Catches {
@@ -842,20 +954,53 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Whether a handler catches every ordinary exception.
-    #[must_use]
-    pub fn catches_exceptions(&self, handler: &'a ast::ExceptHandlerExceptHandler) -> bool {
+    /// What a handler catches, by name.
+    fn caught_names(&self, handler: &'a ast::ExceptHandlerExceptHandler) -> CaughtNames {
         let Some(class) = handler.type_.as_deref() else {
-            return true;
+            return CaughtNames::All;
         };
         let classes: &[Expr] = match class {
             Expr::Tuple(tuple) => &tuple.elts,
+            // A slice of one borrows the node itself, whose id is known to the model.
             _ => std::slice::from_ref(class),
         };
-        // A slice of one borrows the node itself, whose id is known to the model.
-        classes.iter().any(|class| {
+        let is_any = |class: &Expr| {
             self.is_builtin(class, "Exception") || self.is_builtin(class, "BaseException")
-        })
+        };
+        if classes.iter().any(is_any) {
+            return CaughtNames::All;
+        }
+        let others = classes
+            .iter()
+            .filter(|class| !self.is_cancelled_error(class));
+        CaughtNames::Some(
+            others
+                .map(|it| dotted_text(it).unwrap_or_default())
+                .collect(),
+        )
+    }
+
+    /// The names that a raised exception goes by: its class, the bases of it that the file shows,
+    /// and those of the builtin exceptions.
+    fn exception_classes(&self, raised: &'a Expr) -> Vec<String> {
+        let class = raised.as_call_expr().map_or(raised, |call| &call.func);
+        let mut names: Vec<String> = dotted_text(class).into_iter().collect();
+        if let Some(id) = self.class_named(class) {
+            for class in self.class_and_bases(id) {
+                let node = self.tree.class(class).node;
+                names.push(node.name.to_string());
+                names.extend(node.bases().iter().filter_map(dotted_text));
+            }
+        }
+        let mut next = 0;
+        while next < names.len() {
+            let parent = BUILTIN_BASES
+                .iter()
+                .find(|(child, _)| *child == names[next]);
+            names.extend(parent.map(|(_, base)| (*base).to_owned()));
+            next += 1;
+        }
+        names
     }
 
     /// Whether `isinstance(exc, class)` holds for a `CancelledError`.

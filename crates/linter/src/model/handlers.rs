@@ -182,7 +182,8 @@ impl<'a> File<'a> {
                     _ => false,
                 }
         };
-        let entries: Vec<NodeId> = flow.node_ids().filter(|id| is_entry(*id)).collect();
+        // A `finally` around it stands in the graph several times; not every copy is reached.
+        let entries: Vec<NodeId> = flow.live().iter().filter(|id| is_entry(*id)).collect();
         let mut sources = Vec::new();
         let mut source_nodes = Vec::new();
         for id in flow.node_ids() {
@@ -190,7 +191,10 @@ impl<'a> File<'a> {
             let (Some(cut), Some(inner)) = (node.cut, node.stmt) else {
                 continue;
             };
-            if !self.tree.contains(stmt, inner) || !self.leads_inside(flow, cut, stmt, &entries) {
+            if !self.tree.contains(stmt, inner)
+                || !flow.live().contains(id)
+                || !self.leads_inside(flow, cut, stmt, &entries)
+            {
                 continue;
             }
             source_nodes.push(id);
@@ -345,41 +349,36 @@ impl<'a> File<'a> {
     pub fn spin(&self, catcher: &Catcher<'a>) -> Option<Spin> {
         let flow = self.flow(catcher.function);
         let flags = self.flags_set_by(catcher);
-        let closes =
-            |reached: &Reached| catcher.source_nodes.iter().any(|id| reached.contains(*id));
-        let leaves = |id: NodeId| {
-            let node = flow.node(id);
-            if self.uses_up_queue(flow, id) {
-                return true;
-            }
-            let NodeKind::Test(test) = node.kind else {
-                return false;
-            };
-            // A test of what the handler just set is taken to leave the loop, if one of its
-            // branches does.
-            self.mentions(test, &flags)
-                && node
-                    .next
-                    .iter()
-                    .any(|branch| !closes(&flow.reach([*branch], |other| other == id)))
+        // Only a handler that is entered again in the same copy of the `finally` around it, if
+        // there is one, turns for ever: another copy leads on to somewhere else.
+        let from = |start: NodeId, entry: NodeId| {
+            flow.reach([start], |id| self.leaves_loop(flow, id, entry, &flags))
         };
-        let reached = flow.reach(catcher.entries.iter().copied(), leaves);
-        if !closes(&reached) {
-            return None;
-        }
-        let heads: Vec<StmtId> = reached
+        let round = |entry: NodeId| {
+            let leaves = |id: NodeId| self.leaves_loop(flow, id, entry, &flags);
+            let reached = flow.reach(flow.next_when_cancelled(entry), leaves);
+            reached.contains(entry).then_some((entry, reached))
+        };
+        let (entry, reached) = catcher.entries.iter().find_map(|entry| round(*entry))?;
+        let turning: Vec<StmtId> = reached
             .iter()
             .filter(|id| matches!(flow.node(*id).kind, NodeKind::LoopHead))
+            .filter(|id| from(*id, entry).contains(entry))
             .filter_map(|id| flow.node(id).stmt)
             .collect();
-        let loop_stmt = self
+        let mut loops = self
             .tree
             .ancestors_in_function(catcher.stmt)
             .map(|(parent, _)| parent)
-            .find(|parent| heads.contains(parent))?;
+            .filter(|parent| turning.contains(parent));
+        // A loop that ends by itself doesn't help inside of one that starts it anew.
+        let innermost = loops.next()?;
+        let endless = std::iter::once(innermost)
+            .chain(loops)
+            .find(|id| !self.is_bounded_loop(*id));
         Some(Spin {
-            loop_stmt,
-            bounded: self.is_bounded_loop(loop_stmt),
+            loop_stmt: endless.unwrap_or(innermost),
+            bounded: endless.is_none(),
         })
     }
 
@@ -388,6 +387,21 @@ impl<'a> File<'a> {
         self.cut_suspensions(flow, id)
             .iter()
             .any(|it| it.conditional && matches!(it.call_name(), Some("get" | "put" | "join")))
+    }
+
+    /// Whether a way back to a handler is taken to end at a node: at a test of what the handler
+    /// just set, if one of its branches doesn't lead back, and where a queue runs empty.
+    fn leaves_loop(&self, flow: &Flow<'a>, id: NodeId, entry: NodeId, flags: &[String]) -> bool {
+        if self.uses_up_queue(flow, id) {
+            return true;
+        }
+        let node = flow.node(id);
+        let NodeKind::Test(test) = node.kind else {
+            return false;
+        };
+        let leads_back =
+            |branch: &NodeId| flow.reach([*branch], |other| other == id).contains(entry);
+        self.mentions(test, flags) && !node.next.iter().all(leads_back)
     }
 
     /// The names and attributes that a handler sets, itself or through a method of the object.
