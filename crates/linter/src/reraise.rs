@@ -12,7 +12,7 @@ use ruff_text_size::{Ranged, TextRange};
 use crate::diagnostic::{Applicability, Edit, Fix};
 use crate::model::File;
 use crate::model::caught::{is_log_method, last_part};
-use crate::model::flow::Catches;
+use crate::model::exceptions::Catches;
 use crate::model::handlers::{Catcher, CatcherKind};
 use crate::model::names::BindingKind;
 use crate::model::tree::{FunctionId, ScopeId};

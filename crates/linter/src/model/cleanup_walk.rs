@@ -7,7 +7,8 @@ use rustc_hash::FxHashSet;
 
 use super::File;
 use super::cleanup::BlockCut;
-use super::flow::{Catches, Flow, NodeId, NodeKind};
+use super::exceptions::Catches;
+use super::flow::{Flow, NodeId, NodeKind};
 use super::suspend::{Cut, Suspension};
 use super::tree::{FunctionId, StmtId};
 

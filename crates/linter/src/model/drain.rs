@@ -8,7 +8,7 @@ use ruff_python_ast::{self as ast, ExceptHandler, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::File;
-use super::flow::Catches;
+use super::exceptions::Catches;
 use super::handlers::header_range;
 use super::names::dotted_text;
 use super::suspend::{Suspension, SuspensionKind};

@@ -12,7 +12,8 @@ use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use super::File;
 use super::caught::last_part;
-use super::flow::{Catches, Flow, NodeId, NodeKind};
+use super::exceptions::Catches;
+use super::flow::{Flow, NodeId, NodeKind};
 use super::handlers::{Catcher, CatcherKind, Mode, Spin};
 use super::kinds::Kind;
 use super::names::{BindingKind, dotted_text};

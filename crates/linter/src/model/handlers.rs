@@ -9,7 +9,8 @@ use ruff_python_ast::{self as ast, ExceptHandler, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::File;
-use super::flow::{Catches, Flow, NodeId, NodeKind, Reached};
+use super::exceptions::Catches;
+use super::flow::{Flow, NodeId, NodeKind, Reached};
 use super::names::dotted_text;
 use super::suspend::{Cut, Suspension};
 use super::tree::{FunctionId, Part, StmtId};

@@ -8,7 +8,7 @@ use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::File;
-use super::flow::Catches;
+use super::exceptions::Catches;
 use super::handlers::{Catcher, Mode};
 use super::shield_calls::last_name;
 use super::tree::{ClassId, FunctionId, Part, StmtId};

@@ -1,14 +1,15 @@
 //! The questions that a rule may ask about a file.
 //!
 //! [`File`] owns the tables and answers; each submodule adds the questions of one subject:
-//! - `tree`: statements, expressions, functions, classes, their parents;
+//! - `tree`: statements, expressions, functions, classes, their parents (made by `tree_build`);
 //! - `names`: what a name resolves to;
 //! - `kinds`: what an expression is (a task, a lock, ..);
 //! - `callgraph`: which function of the file a call reaches;
 //! - `suspend`: where a function may suspend;
 //! - `cut`: what a cancelled task does at an awaitable;
 //! - `shields`: the scopes that keep a cancellation out;
-//! - `flow`: where control and a cancellation go;
+//! - `exceptions`: which handlers catch a cancellation;
+//! - `flow`: where control and a cancellation go (made by `flow_build` and `flow_truth`);
 //! - `uses`: where a local name is used, who takes a value;
 //! - `shield_calls`: what becomes of each `shield()`;
 //! - `tasks`: tasks that are cancelled: the current one, an object's own, all of them;
@@ -29,8 +30,11 @@ pub mod cleanup;
 mod cleanup_walk;
 mod cut;
 pub mod drain;
+pub mod exceptions;
 pub mod fate;
 pub mod flow;
+mod flow_build;
+mod flow_truth;
 pub mod handlers;
 pub mod host_task;
 pub mod jumps;
@@ -43,6 +47,7 @@ pub mod shields;
 pub mod suspend;
 pub mod tasks;
 pub mod tree;
+mod tree_build;
 pub mod uses;
 
 use std::cell::{OnceCell, RefCell};

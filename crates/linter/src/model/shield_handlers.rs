@@ -6,7 +6,7 @@ use ruff_python_ast::{ExceptHandler, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::File;
-use super::flow::Catches;
+use super::exceptions::Catches;
 use super::handlers::header_range;
 use super::names::dotted_text;
 use super::shield_calls::last_name;

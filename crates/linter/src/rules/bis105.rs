@@ -2,8 +2,8 @@
 
 use crate::diagnostic::Severity;
 use crate::model::File;
+use crate::model::exceptions::Catches;
 use crate::model::fate::Fate;
-use crate::model::flow::Catches;
 use crate::prefilter::{ASYNC_DEF, CATCHES, Needles};
 use crate::report::Report;
 use crate::reraise;

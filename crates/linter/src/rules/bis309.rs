@@ -5,7 +5,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use crate::diagnostic::{Applicability, Edit, Fix, Severity};
 use crate::model::File;
-use crate::model::flow::Catches;
+use crate::model::exceptions::Catches;
 use crate::model::handlers::{Catcher, Mode};
 use crate::model::names::dotted_text;
 use crate::model::shield_calls::Verdict;

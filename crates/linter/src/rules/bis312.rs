@@ -5,7 +5,7 @@ use ruff_text_size::Ranged;
 
 use crate::diagnostic::Severity;
 use crate::model::File;
-use crate::model::flow::Catches;
+use crate::model::exceptions::Catches;
 use crate::model::kinds::Kind;
 use crate::model::names::BindingKind;
 use crate::model::tree::{Part, StmtId};
