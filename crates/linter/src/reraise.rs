@@ -11,7 +11,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use crate::diagnostic::{Applicability, Edit, Fix};
 use crate::model::File;
-use crate::model::caught::{is_log_method, last_part};
+use crate::model::caught::is_log;
 use crate::model::exceptions::Catches;
 use crate::model::handlers::{Catcher, CatcherKind};
 use crate::model::names::BindingKind;
@@ -91,18 +91,6 @@ pub(crate) fn only_logs(handler: &ast::ExceptHandlerExceptHandler) -> bool {
         return false;
     };
     before.iter().all(is_log) && (is_log(last) || is_empty_end(last))
-}
-
-fn is_log(stmt: &Stmt) -> bool {
-    match stmt {
-        Stmt::Pass(_) => true,
-        Stmt::Expr(node) => match &*node.value {
-            Expr::Call(call) => last_part(&call.func).is_some_and(is_log_method),
-            Expr::StringLiteral(_) | Expr::EllipsisLiteral(_) => true,
-            _ => false,
-        },
-        _ => false,
-    }
 }
 
 fn is_empty_end(stmt: &Stmt) -> bool {

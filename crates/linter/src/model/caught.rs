@@ -6,6 +6,7 @@ use ruff_python_ast::{self as ast, Expr, Stmt};
 
 use super::File;
 use super::handlers::{Catcher, CatcherKind};
+use super::names::last_name;
 use super::tree::{Part, StmtId};
 
 impl<'a> File<'a> {
@@ -32,7 +33,7 @@ impl<'a> File<'a> {
             },
             other => other,
         };
-        let Some(name) = last_part(class) else {
+        let Some(name) = last_name(class) else {
             return false;
         };
         let is_class = name
@@ -95,7 +96,7 @@ impl<'a> File<'a> {
             .filter(|expr| match expr {
                 Expr::Name(node) => name == Some(node.id.as_str()),
                 Expr::Call(call) => {
-                    last_part(&call.func)
+                    last_name(&call.func)
                         .is_some_and(|last| ["exc_info", "exception"].contains(&last))
                         && matches!(
                             self.qualified(&call.func).as_deref(),
@@ -123,7 +124,7 @@ impl<'a> File<'a> {
             match parent {
                 Expr::Call(call) if std::ptr::eq(&raw const *call.func, child) => return None,
                 Expr::Call(call) => {
-                    let name = last_part(&call.func)?;
+                    let name = last_name(&call.func)?;
                     // An object made of the exception stands for it.
                     if !name.starts_with(|first: char| first.is_uppercase()) {
                         return Some(Taker::Call(name));
@@ -154,6 +155,20 @@ enum Taker<'a> {
     Compared,
 }
 
+/// Whether a statement only tells: a log call, a string, `pass`.
+#[must_use]
+pub fn is_log(stmt: &Stmt) -> bool {
+    match stmt {
+        Stmt::Pass(_) => true,
+        Stmt::Expr(node) => match &*node.value {
+            Expr::Call(call) => last_name(&call.func).is_some_and(is_log_method),
+            Expr::StringLiteral(_) | Expr::EllipsisLiteral(_) => true,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// Whether a method's name is one of a logger's.
 #[must_use]
 pub fn is_log_method(name: &str) -> bool {
@@ -179,14 +194,4 @@ fn only_describes(name: &str) -> bool {
     const NAMES: [&str; 6] = ["getattr", "hasattr", "print", "repr", "str", "warn"];
     const WORDS: [&str; 5] = ["describe", "format", "log", "print", "traceback"];
     is_log_method(name) || NAMES.contains(&name) || WORDS.iter().any(|word| name.contains(word))
-}
-
-/// `close` of `self.conn.close`.
-#[must_use]
-pub fn last_part(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Name(name) => Some(name.id.as_str()),
-        Expr::Attribute(attribute) => Some(attribute.attr.as_str()),
-        _ => None,
-    }
 }

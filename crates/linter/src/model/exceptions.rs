@@ -5,7 +5,7 @@
 use ruff_python_ast::{self as ast, Expr};
 
 use super::File;
-use super::names::{BindingKind, dotted_text};
+use super::names::{BindingKind, dotted_text, last_name};
 
 /// What a handler catches of ordinary exceptions.
 pub(super) enum CaughtNames {
@@ -62,7 +62,7 @@ impl<'a> File<'a> {
     pub fn is_cancelled_error(&self, expr: &Expr) -> bool {
         if let Expr::Call(call) = expr {
             // AnyIO's own modules import it from one another.
-            return super::caught::last_part(&call.func) == Some("get_cancelled_exc_class");
+            return last_name(&call.func) == Some("get_cancelled_exc_class");
         }
         self.is_asyncio(expr, "CancelledError")
     }

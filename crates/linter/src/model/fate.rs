@@ -11,12 +11,11 @@ use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use super::File;
-use super::caught::last_part;
 use super::exceptions::Catches;
 use super::flow::{Flow, NodeId, NodeKind};
 use super::handlers::{Catcher, CatcherKind, Mode, Spin};
 use super::kinds::Kind;
-use super::names::{BindingKind, dotted_text};
+use super::names::{BindingKind, dotted_text, last_name};
 use super::suspend::{Cut, Suspension, SuspensionKind};
 use super::tree::{Part, ScopeId, StmtId};
 
@@ -377,7 +376,7 @@ impl<'a> File<'a> {
         self.statements_in(catcher.stmt, Part::Handler(index))
             .any(|id| {
                 let sets_shield = matches!(self.tree.stmt(id).node, Stmt::Assign(node)
-                    if node.targets.iter().any(|target| last_part(target) == Some("shield")));
+                    if node.targets.iter().any(|target| last_name(target) == Some("shield")));
                 let mut calls = self.tree.exprs_of(id).filter_map(Expr::as_call_expr);
                 sets_shield || calls.any(|call| self.moves_cancellation(call))
             })
@@ -387,7 +386,7 @@ impl<'a> File<'a> {
         let Expr::Attribute(method) = &*call.func else {
             return false;
         };
-        let is_current = |expr: &Expr| matches!(expr, Expr::Call(call) if last_part(&call.func) == Some("current_task"));
+        let is_current = |expr: &Expr| matches!(expr, Expr::Call(call) if last_name(&call.func) == Some("current_task"));
         match method.attr.as_str() {
             "uncancel" => true,
             "cancel" => {

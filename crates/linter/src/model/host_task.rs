@@ -10,7 +10,7 @@ use ruff_text_size::{Ranged, TextRange};
 use super::File;
 use super::exceptions::Catches;
 use super::handlers::{Catcher, Mode};
-use super::shield_calls::last_name;
+use super::names::last_name;
 use super::tree::{ClassId, FunctionId, Part, StmtId};
 
 /// A task that is cancelled from outside to interrupt a block of it.

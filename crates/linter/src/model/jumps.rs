@@ -4,9 +4,8 @@
 use ruff_python_ast::{self as ast, Expr, Stmt};
 
 use super::File;
-use super::caught::last_part;
 use super::flow::{NodeId, NodeKind};
-use super::names::dotted_text;
+use super::names::{dotted_text, last_name};
 use super::suspend::Suspension;
 use super::tree::{FunctionId, Part, StmtId};
 
@@ -158,7 +157,7 @@ impl<'a> Parameters<'a> {
 
     fn is_class(&self, expr: &Expr) -> bool {
         self.is_parameter(expr, self.class, 0)
-            || matches!(expr, Expr::Call(call) if last_part(&call.func) == Some("type")
+            || matches!(expr, Expr::Call(call) if last_name(&call.func) == Some("type")
                 && matches!(&*call.arguments.args, [value] if self.is_value(value)))
     }
 
@@ -294,7 +293,7 @@ impl<'a> ExitWalk<'_, 'a> {
     /// `issubclass(exc_type, E)`, `isinstance(exc, E)`, `any(exc_info)`.
     fn truth_of_call(&self, call: &'a ast::ExprCall) -> Option<Truth> {
         let arguments = &*call.arguments.args;
-        match (last_part(&call.func)?, arguments) {
+        match (last_name(&call.func)?, arguments) {
             ("issubclass", [subject, class]) if self.parameters.is_class(subject) => {
                 self.file.cancellation_is_instance(class).map(Truth::of)
             }

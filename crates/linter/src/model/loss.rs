@@ -6,6 +6,7 @@
 use ruff_python_ast::{self as ast, Expr, Stmt};
 
 use super::File;
+use super::caught::is_log_method;
 use super::cleanup::Cleanup;
 use super::kinds::Kind;
 use super::names::BindingKind;
@@ -24,20 +25,6 @@ const GIVES_BACK: [&str; 4] = ["release", "rollback", "unlock", "checkin"];
 /// Words in front of the telling one: `async_close`, `_safe_release`.
 const PREFIXES: [&str; 8] = [
     "async", "safe", "safely", "do", "force", "try", "maybe", "a",
-];
-
-/// The methods of a logger.
-const LOG_METHODS: [&str; 10] = [
-    "critical",
-    "debug",
-    "error",
-    "exception",
-    "fatal",
-    "info",
-    "log",
-    "trace",
-    "warn",
-    "warning",
 ];
 
 impl<'a> File<'a> {
@@ -214,7 +201,7 @@ impl<'a> File<'a> {
             }
             Expr::Attribute(method) => {
                 let name = method.attr.as_str();
-                (LOG_METHODS.contains(&name) && is_logger(&method.value))
+                (is_log_method(name) && is_logger(&method.value))
                     || ["log", "_log", "log_message", "raise_for_status"].contains(&name)
                     || self.is_asyncio(&call.func, "sleep")
                     || self.qualified(&call.func).as_deref() == Some("warnings.warn")

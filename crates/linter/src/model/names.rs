@@ -459,3 +459,13 @@ pub fn dotted_text(expr: &Expr) -> Option<String> {
         _ => None,
     }
 }
+
+/// `c` of `a.b.c` and of `c`.
+#[must_use]
+pub fn last_name(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Name(name) => Some(name.id.as_str()),
+        Expr::Attribute(attribute) => Some(attribute.attr.as_str()),
+        _ => None,
+    }
+}

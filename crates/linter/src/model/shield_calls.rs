@@ -12,9 +12,9 @@ use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::File;
+use super::caught::is_log;
 use super::kinds::Kind;
-use super::names::BindingKind;
-use super::shield_handlers::is_log;
+use super::names::{BindingKind, last_name};
 use super::tree::{Part, StmtId};
 use super::uses::Taker;
 
@@ -432,16 +432,6 @@ fn rank(verdict: &Verdict) -> u8 {
         Verdict::Dropped { .. } => 10,
         Verdict::Ending { .. } => 11,
         Verdict::Fine => 12,
-    }
-}
-
-/// `c` of `a.b.c` and of `c`.
-#[must_use]
-pub fn last_name(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Name(name) => Some(name.id.as_str()),
-        Expr::Attribute(attribute) => Some(attribute.attr.as_str()),
-        _ => None,
     }
 }
 

@@ -6,10 +6,10 @@ use ruff_python_ast::{ExceptHandler, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::File;
+use super::caught::is_log;
 use super::exceptions::Catches;
 use super::handlers::header_range;
 use super::names::dotted_text;
-use super::shield_calls::last_name;
 use super::tree::{Part, StmtId};
 
 impl<'a> File<'a> {
@@ -114,28 +114,5 @@ impl<'a> File<'a> {
                 stmt => is_log(stmt),
             })
             && body.iter().any(Stmt::is_if_stmt)
-    }
-}
-
-/// A statement that only tells: a log call, a string, `pass`.
-pub(super) fn is_log(stmt: &Stmt) -> bool {
-    const METHODS: [&str; 9] = [
-        "debug",
-        "info",
-        "warning",
-        "warn",
-        "error",
-        "exception",
-        "critical",
-        "log",
-        "print",
-    ];
-    match stmt {
-        Stmt::Pass(_) => true,
-        Stmt::Expr(node) => match &*node.value {
-            Expr::Call(call) => last_name(&call.func).is_some_and(|name| METHODS.contains(&name)),
-            value => value.is_string_literal_expr(),
-        },
-        _ => false,
     }
 }

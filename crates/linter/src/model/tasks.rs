@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::File;
 use super::flow::{Flow, NodeKind};
-use super::names::{BindingKind, dotted_text};
+use super::names::{BindingKind, dotted_text, last_name};
 use super::suspend::{Cut, Suspension};
 use super::tree::{ClassId, FunctionId, StmtId};
 
@@ -165,7 +165,7 @@ impl<'a> File<'a> {
     #[must_use]
     pub fn coroutine_of_task(&self, value: &'a Expr) -> Option<FunctionId> {
         let call = value.as_call_expr()?;
-        let name = super::shield_calls::last_name(&call.func)?;
+        let name = last_name(&call.func)?;
         if !["create_task", "ensure_future", "async_create_task"].contains(&name) {
             return None;
         }

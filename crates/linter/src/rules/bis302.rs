@@ -5,7 +5,8 @@ use ruff_text_size::Ranged;
 
 use crate::diagnostic::{Applicability, Edit, Fix, Severity};
 use crate::model::File;
-use crate::model::shield_calls::{ShieldCall, Verdict, last_name};
+use crate::model::names::last_name;
+use crate::model::shield_calls::{ShieldCall, Verdict};
 use crate::prefilter::{ASYNC, Needles};
 use crate::report::Report;
 

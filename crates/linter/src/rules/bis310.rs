@@ -5,8 +5,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use crate::diagnostic::{Applicability, Edit, Fix, Severity};
 use crate::model::File;
-use crate::model::names::dotted_text;
-use crate::model::shield_calls::last_name;
+use crate::model::names::{dotted_text, last_name};
 use crate::model::tree::{FunctionId, StmtId};
 use crate::prefilter::{ASYNC, Needles};
 use crate::report::Report;
