@@ -361,17 +361,19 @@ impl<'a> File<'a> {
             reached.contains(entry).then_some((entry, reached))
         };
         let (entry, reached) = catcher.entries.iter().find_map(|entry| round(*entry))?;
-        let turning: Vec<StmtId> = reached
-            .iter()
-            .filter(|id| matches!(flow.node(*id).kind, NodeKind::LoopHead))
-            .filter(|id| from(*id, entry).contains(entry))
-            .filter_map(|id| flow.node(id).stmt)
-            .collect();
+        let turns = |id: StmtId| {
+            reached.iter().any(|head| {
+                let node = flow.node(head);
+                matches!(node.kind, NodeKind::LoopHead)
+                    && node.stmt == Some(id)
+                    && from(head, entry).contains(entry)
+            })
+        };
         let mut loops = self
             .tree
             .ancestors_in_function(catcher.stmt)
             .map(|(parent, _)| parent)
-            .filter(|parent| turning.contains(parent));
+            .filter(|parent| turns(*parent));
         // A loop that ends by itself doesn't help inside of one that starts it anew.
         let innermost = loops.next()?;
         let endless = std::iter::once(innermost)
