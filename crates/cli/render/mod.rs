@@ -60,8 +60,13 @@ pub fn document(format: OutputFormat, parts: &[String], summary: Option<&Summary
                     text.push('\n');
                 }
                 text.push_str(&summary.to_string());
-                if format == OutputFormat::Full && !parts.is_empty() {
-                    text.push_str("`asyncbis-lint rule CODE` explains a rule.\n");
+                if format == OutputFormat::Full
+                    && let Some(rule) = summary.first_to_explain()
+                {
+                    let code = rule.code();
+                    text.push_str(&format!(
+                        "`asyncbis-lint rule {code}` explains a finding.\n"
+                    ));
                 }
             }
             text

@@ -14,6 +14,7 @@ pub struct Summary {
     pub checked: usize,
     /// How many files have findings.
     pub files: usize,
+    /// In the order in which the rules are met first.
     pub rules: Vec<RuleCount>,
     /// How many findings `--add-noqa` suppressed.
     pub added: usize,
@@ -74,6 +75,12 @@ impl Summary {
                 *sum += number;
             }
         }
+    }
+
+    /// The first rule met whose page says more than its message; a syntax error's does not.
+    pub fn first_to_explain(&self) -> Option<Rule> {
+        let mut rules = self.rules.iter().map(|row| row.rule);
+        rules.find(|rule| *rule != Rule::SYNTAX_ERROR)
     }
 
     fn found(&self, severity: Severity) -> usize {

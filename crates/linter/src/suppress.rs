@@ -144,7 +144,6 @@ impl Suppression {
                 Edit::replacement(range, kept.join(", ")),
             )
         };
-        let quoted: Vec<String> = unused.iter().map(|code| format!("`{code}`")).collect();
         let verb = if unused.len() == 1 {
             "suppresses"
         } else {
@@ -159,11 +158,10 @@ impl Suppression {
             rule: Rule::UNUSED_SUPPRESSION,
             severity: Severity::Warning,
             range: self.range,
-            message: format!("{} {verb} nothing here", and(&quoted)),
+            message: format!("{} {verb} nothing here", quoted(&unused)),
             label: None,
             labels: Vec::new(),
-            help: (!unknown.is_empty())
-                .then(|| format!("no rule has the code {}", unknown.join(", "))),
+            help: no_such_rule(&unknown),
             fix: Some(Fix {
                 title: title.to_owned(),
                 applicability: Applicability::Safe,
@@ -458,11 +456,20 @@ fn mentions_noqa(text: &str) -> bool {
     })
 }
 
-fn and(items: &[String]) -> String {
-    match items {
+/// Codes in backticks: `` `BIS201`, `BIS202` and `BIS203` ``.
+fn quoted(codes: &[&str]) -> String {
+    match codes {
         [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        [one] => format!("`{one}`"),
+        [first @ .., last] => format!("`{}` and `{last}`", first.join("`, `")),
+    }
+}
+
+fn no_such_rule(codes: &[&str]) -> Option<String> {
+    match codes {
+        [] => None,
+        [code] => Some(format!("No rule has the code `{code}`")),
+        codes => Some(format!("No rules have the codes {}", quoted(codes))),
     }
 }
 

@@ -5,7 +5,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use linter::{Applicability, Checked, Rule, Settings, Severity, SourceFile, check, fix};
+use linter::{
+    Applicability, Checked, Diagnostic, Rule, Settings, Severity, SourceFile, check, fix,
+};
 use rule_page::{Block, Mark, Page};
 
 const ROUNDS: usize = 10;
@@ -171,4 +173,52 @@ fn severities_and_fixes_are_those_that_the_page_names() {
             }
         }
     }
+}
+
+/// What is written on a finding: messages and labels go on from `error:` or a line of code, so they
+/// begin with a small letter; advice is a sentence of its own. None has a full stop.
+fn check_wording(found: &Diagnostic, problems: &mut Vec<String>) {
+    let code = found.rule.code();
+    let labels = found.labels.iter().map(|label| label.message.as_str());
+    let phrases = labels
+        .chain(found.label.as_deref())
+        .chain([found.message.as_str()]);
+    for text in phrases.filter(|text| !is_worded(text, char::is_lowercase)) {
+        problems.push(format!(
+            "{code}: not a small letter, or a full stop: {text}"
+        ));
+    }
+    let titles = found.fix.iter().map(|fix| fix.title.as_str());
+    let sentences = titles.chain(found.help.as_deref());
+    for text in sentences.filter(|text| !is_worded(text, char::is_uppercase)) {
+        problems.push(format!(
+            "{code}: not a capital letter, or a full stop: {text}"
+        ));
+    }
+}
+
+fn is_worded(text: &str, begins_with: fn(char) -> bool) -> bool {
+    !text.ends_with('.') && text.starts_with(|c| c == '`' || begins_with(c))
+}
+
+#[test]
+fn texts_begin_alike_and_have_no_full_stop() {
+    let mut problems = Vec::new();
+    let target = Settings {
+        target_asyncbis: true,
+        ..settings()
+    };
+    for (code, text) in pages() {
+        let page = Page::parse(&text).unwrap_or_else(|error| panic!("{code}: {error}"));
+        for block in page.blocks.iter().filter(|block| block.info == "python") {
+            for settings in [&settings(), &target] {
+                for found in run(block.code, settings).diagnostics {
+                    check_wording(&found, &mut problems);
+                }
+            }
+        }
+    }
+    problems.sort();
+    problems.dedup();
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
 }

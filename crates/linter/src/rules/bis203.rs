@@ -20,7 +20,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         found.explain(file, diagnostic);
         if let Some(method) = only_method(file, &found) {
             diagnostic.help(format!(
-                "shield inside `{method}()`, so that everyone who calls it is helped, or wrap the \
+                "Shield inside `{method}()`, so that everyone who calls it is helped, or wrap the \
                  call in `with asyncbis.CancelScope(shield=True):`"
             ));
         }

@@ -50,7 +50,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         diagnostic
             .label("cancelled at its first await if the program is shutting down")
             .help(
-                "await it here, in `with asyncbis.CancelScope(shield=True):` or \
+                "Await it here, in `with asyncbis.CancelScope(shield=True):` or \
                  `async with asyncbis.timeout(5, shield=True):`",
             )
             .fix(fix(file, stmt, expr, call));

@@ -51,7 +51,7 @@ fn add(file: &File, report: &mut Report, at: TextRange) {
             format!("`{text}` shields cleanup without a deadline"),
         )
         .label("nothing ends this if the other side never answers")
-        .help("give it a deadline: `async with asyncbis.timeout(5, shield=True):`");
+        .help("Give it a deadline: `async with asyncbis.timeout(5, shield=True):`");
 }
 
 /// A task that was cancelled, and one that was given a time, end by themselves.

@@ -24,7 +24,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
                     .add(
                         Severity::Error,
                         shield.expr,
-                        format!("The result of `shield()` has no `{name}()`: it is no future"),
+                        format!("the result of `shield()` has no `{name}()`: it is no future"),
                     )
                     .and(attribute.attr.range(), "raises `AttributeError`")
                     .help(KEEP_THE_TASK);
@@ -34,7 +34,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
                     .add(
                         Severity::Error,
                         shield.expr,
-                        "The result of `shield()` is kept like a future",
+                        "the result of `shield()` is kept like a future",
                     )
                     .label("starts nothing, can be awaited once, and has no `done()` or `cancel()`")
                     .help(KEEP_THE_TASK);
@@ -44,7 +44,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
                     .add(
                         Severity::Error,
                         shield.expr,
-                        "Nobody awaits this `shield()`, so its work never starts",
+                        "nobody awaits this `shield()`, so its work never starts",
                     )
                     .help("Await it, or start a task with `create_task()`");
             }
@@ -53,7 +53,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
                     .add(
                         Severity::Warning,
                         shield.expr,
-                        "Nobody awaits this `shield()`, so it protects nothing",
+                        "nobody awaits this `shield()`, so it protects nothing",
                     )
                     .help("Remove it, or await it");
             }
@@ -62,7 +62,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
                     .add(
                         Severity::Warning,
                         shield.expr,
-                        "The caller gets an object to await, not a future",
+                        "the caller gets an object to await, not a future",
                     )
                     .label("nothing starts until it is awaited, and it can be awaited once")
                     .help("Return the task itself, or make this an `async def` that awaits");

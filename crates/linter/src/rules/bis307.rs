@@ -14,7 +14,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
             .add(
                 Severity::Error,
                 found.cancel,
-                "The whole task is cancelled to interrupt a block of it",
+                "the whole task is cancelled to interrupt a block of it",
             )
             .label("stays in force: every later `await` of the task raises")
             .and(found.kept, "the task that runs the block")

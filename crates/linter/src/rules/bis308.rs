@@ -21,7 +21,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         let task = file.source.slice(found.task.range());
         let message = match found.started {
             Some(_) => format!("`{task}` is cancelled by code that runs in it"),
-            None => "The current task cancels itself, and awaits afterwards".to_owned(),
+            None => "the current task cancels itself, and awaits afterwards".to_owned(),
         };
         let diagnostic = report.add(Severity::Error, found.cancel, message);
         if let Some(started) = found.started {

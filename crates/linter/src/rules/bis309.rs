@@ -41,7 +41,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
                 .add(
                     Severity::Info,
                     awaited,
-                    "A task is cancelled and awaited by hand",
+                    "a task is cancelled and awaited by hand",
                 )
                 .and(handler, "expects the task's cancellation")
                 .help(ADVICE);
@@ -78,7 +78,7 @@ fn caught_wait<'a>(
                 .add(
                     Severity::Warning,
                     wait.range,
-                    format!("Waiting for `{name}` also catches the cancellation of this function"),
+                    format!("waiting for `{name}` also catches the cancellation of this function"),
                 )
                 .and(catcher.range(), "can't tell whose cancellation it is")
                 .and(
@@ -118,7 +118,7 @@ fn gathered_wait<'a>(file: &File<'a>, report: &mut Report, wait: &Suspension<'a>
         .add(
             Severity::Info,
             wait.range,
-            "Tasks are cancelled and awaited by hand",
+            "tasks are cancelled and awaited by hand",
         )
         .help("`asyncbis.cancel_and_wait(tasks)` does both; tasks of one block belong to a `TaskGroup`, which can `cancel()`")
         .fix(gather_replacement(file, wait, call));

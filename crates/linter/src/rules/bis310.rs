@@ -52,7 +52,7 @@ fn check_call<'a>(file: &File<'a>, report: &mut Report, expr: &'a Expr, call: &'
     let diagnostic = report.add(
         Severity::Error,
         expr,
-        "The root task is among `all_tasks()`, and is cancelled with the others",
+        "the root task is among `all_tasks()`, and is cancelled with the others",
     );
     diagnostic.and(
         cancel.range(),

@@ -58,7 +58,7 @@ fn is_name_of(expr: &Expr, names: &[&str]) -> bool {
     matches!(expr, Expr::Name(name) if names.contains(&name.id.as_str()))
 }
 
-const HELP: &str = "ask the scope (`scope.cancel_called`), or set an attribute before cancelling";
+const HELP: &str = "Ask the scope (`scope.cancel_called`), or set an attribute before cancelling";
 
 /// The message that is given to the `cancel()` of a task, future or scope.
 fn message_of<'a>(file: &File<'a>, call: &'a ExprCall) -> Option<&'a Expr> {

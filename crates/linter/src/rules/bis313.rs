@@ -51,7 +51,7 @@ fn add<'a>(file: &File<'a>, report: &mut Report, stmt: StmtId, at: &'a Expr, mes
     };
     let diagnostic = report.add(severity, at, message);
     diagnostic.help(
-        "cancel something real (`scope.cancel()`, `task.cancel()`, `future.cancel()`), or raise an \
+        "Cancel something real (`scope.cancel()`, `task.cancel()`, `future.cancel()`), or raise an \
          exception of your own",
     );
     match scope {

@@ -35,7 +35,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
                 )
                 .label("the task runs to its first await all the same")
                 .and(expr, "created here, with no await in between")
-                .help("decide before the task is created whether it is needed");
+                .help("Decide before the task is created whether it is needed");
         }
     }
 }

@@ -43,7 +43,7 @@ fn add(report: &mut Report, def: &ast::StmtFunctionDef, message: &str) {
         .add(Severity::Warning, &def.name, message)
         .label("a cancelled task that awaits it waits on until it is done")
         .help(
-            "let it be cancelled, and protect what lies behind it: keep a private future for each \
+            "Let it be cancelled, and protect what lies behind it: keep a private future for each \
              waiter",
         );
 }

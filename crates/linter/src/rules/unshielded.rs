@@ -14,7 +14,7 @@ use crate::model::tree::StmtId;
 /// How many of the statements that never run are labelled.
 const MAX_LABELS: usize = 3;
 
-const HELP: &str = "wrap the cleanup in `with asyncbis.CancelScope(shield=True):`, or in \
+const HELP: &str = "Wrap the cleanup in `with asyncbis.CancelScope(shield=True):`, or in \
                     `async with asyncbis.timeout(5, shield=True):` where the other side may \
                     never answer";
 
