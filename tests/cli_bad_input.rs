@@ -1,7 +1,10 @@
-//! Inputs that are deep, large or many: the command neither crashes nor runs out of its stack.
+//! Inputs that are deep, large, many or out of reach: the command neither crashes nor runs out of
+//! its stack, and tells what it could not read or write.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -214,4 +217,120 @@ fn many_files_are_checked_in_order_whatever_the_threads() {
         .map(|(path, _)| Path::new(path))
         .collect();
     assert!(paths.len() == 300 && paths.is_sorted());
+}
+
+/// A user who owns nothing: root may read and write everything.
+const NOBODY: u32 = 65_534;
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// Runs the command as a user to whom permissions apply; returns its output, errors and exit code.
+fn run_as_user(folder: &Path, arguments: &[&str]) -> (String, String, Option<i32>) {
+    // The folder of the build may be closed to others.
+    let binary = folder.join("asyncbis-lint");
+    if !binary.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_asyncbis-lint"), &binary).unwrap();
+    }
+    let mut command = Command::new(binary);
+    command.args(arguments).current_dir(folder);
+    if fs::read(folder.join("closed.py")).is_ok() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        text(output.stdout),
+        text(output.stderr),
+        output.status.code(),
+    )
+}
+
+/// A folder with files that can be read, and a file and a folder that can't.
+fn folder_with_closed_things() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    set_mode(path, 0o755);
+    for name in ["sealed", "fixed"] {
+        fs::create_dir(path.join(name)).unwrap();
+    }
+    for name in ["closed.py", "open.py", "sealed/a.py", "fixed/a.py"] {
+        fs::write(path.join(name), "x = 1  # noqa: BIS777\n").unwrap();
+    }
+    set_mode(&path.join("closed.py"), 0o000);
+    set_mode(&path.join("sealed"), 0o000);
+    set_mode(&path.join("fixed/a.py"), 0o444);
+    set_mode(&path.join("fixed"), 0o555);
+    folder
+}
+
+/// So that the folder can be removed.
+fn open_again(folder: &Path) {
+    for name in ["sealed", "fixed"] {
+        set_mode(&folder.join(name), 0o755);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_the_rest_is_checked() {
+    let folder = folder_with_closed_things();
+    let found = "open.py:1:8: warning[BIS001] `BIS777` suppresses nothing here [safe fix]\n";
+    let check = ["check", "--isolated", "--quiet", "--output-format=concise"];
+    let problems = "error: closed.py: permission denied\nerror: sealed: permission denied\n";
+    let arguments = [&check[..], &["--exclude", "fixed"]].concat();
+    let expected = (found.to_owned(), problems.to_owned(), Some(2));
+    assert_eq!(run_as_user(folder.path(), &arguments), expected);
+    let named = ["open.py", "sealed/a.py", "closed.py", "missing/a.py"];
+    let (stdout, stderr, code) = run_as_user(folder.path(), &[&check[..], &named].concat());
+    assert_eq!((stdout.as_str(), code), (found, Some(2)));
+    let problems = [
+        "error: closed.py: permission denied",
+        "error: missing/a.py: no such file or directory",
+        "error: sealed/a.py: permission denied",
+    ];
+    assert_eq!(stderr.lines().collect::<Vec<_>>(), problems);
+    open_again(folder.path());
+}
+
+#[test]
+fn what_cannot_be_written_is_told() {
+    let folder = folder_with_closed_things();
+    let source = "import asyncio\n\n\nasync def f(p):\n    try:\n        await p\n    finally:\n        \
+                  await asyncio.sleep(1)\n        p = None\n        await p\n";
+    let file = folder.path().join("fixed/a.py");
+    set_mode(&file, 0o644);
+    fs::write(&file, source).unwrap();
+    set_mode(&file, 0o444);
+    let add_noqa = ["check", "--isolated", "--add-noqa", "fixed"];
+    let (stdout, stderr, code) = run_as_user(folder.path(), &add_noqa);
+    assert_eq!(
+        (stdout.as_str(), code),
+        ("Added no suppressions.\n", Some(2))
+    );
+    assert_eq!(
+        stderr,
+        "error: fixed/a.py: writing: the file is read-only\n"
+    );
+    // The file could be written, but not be replaced.
+    set_mode(&file, 0o666);
+    let (_, stderr, code) = run_as_user(folder.path(), &add_noqa);
+    let reason = "a file beside it can't be made: permission denied";
+    assert_eq!(stderr, format!("error: fixed/a.py: writing: {reason}\n"));
+    assert_eq!(code, Some(2));
+    assert_eq!(fs::read_to_string(&file).unwrap(), source);
+    let report = ["check", "--isolated", "open.py", "--output-file"];
+    for (target, problem) in [
+        ("fixed/report", "writing fixed/report: permission denied"),
+        (
+            "fixed/new/report",
+            "creating the folder fixed/new: permission denied",
+        ),
+        ("sealed", "writing sealed: is a directory"),
+    ] {
+        let (stdout, stderr, code) = run_as_user(folder.path(), &[&report[..], &[target]].concat());
+        assert_eq!((stdout.as_str(), code), ("", Some(2)));
+        assert_eq!(stderr, format!("error: --output-file: {problem}\n"));
+    }
+    open_again(folder.path());
 }

@@ -32,7 +32,7 @@ pub fn write(input: &Input, bytes: &[u8], diagnostics: &[Diagnostic]) -> Result<
         );
     };
     files::replace(&input.path, &encoded)
-        .map_err(|error| format!("writing: {}", crate::discover::reason(&error)))?;
+        .map_err(|error| format!("writing: {}", files::reason(&error)))?;
     Ok(count)
 }
 

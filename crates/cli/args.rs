@@ -50,6 +50,8 @@ pub enum Command {
     /// Check files and folders
     Check(Box<CheckArgs>),
     /// Explain a rule, or all of them
+    #[command(override_usage = "asyncbis-lint rule [OPTIONS] <RULE>\n       \
+                                asyncbis-lint rule [OPTIONS] --all")]
     Rule(RuleArgs),
     /// Show the settings that apply to a file or folder, and where they come from
     Config(ConfigArgs),
@@ -62,8 +64,8 @@ pub enum Command {
 
 #[derive(Debug, Default, clap::Args)]
 pub struct CheckArgs {
-    /// Files and folders to check; `-` reads standard input
-    #[arg(value_name = "PATH", default_value = ".")]
+    /// Files and folders to check, by default the working folder; `-` reads standard input
+    #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
     /// Look for these rules instead of the configured ones: codes (BIS101), families (BIS2),
@@ -130,7 +132,7 @@ pub struct CheckArgs {
     pub no_respect_gitignore: bool,
     #[arg(long, hide = true, overrides_with = "no_respect_gitignore")]
     pub respect_gitignore: bool,
-    /// The name of what standard input holds: its kind, its configuration, its place in the output
+    /// Check standard input under this name, which decides its kind and its configuration
     #[arg(long, value_name = "PATH", help_heading = "Files")]
     pub stdin_filename: Option<PathBuf>,
 
@@ -168,7 +170,7 @@ pub struct RuleArgs {
     /// A code (BIS101) or a name (cancel-spin-loop)
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub rule: Option<String>,
-    /// All rules
+    /// List all rules
     #[arg(long)]
     pub all: bool,
     /// How to show rules

@@ -50,14 +50,20 @@ pub fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<ExitCode> {
         args,
         color: args.output_file.is_none() && output::wants_color(global.color),
     };
-    let outcomes = if discover::reads_stdin(&args.paths)? {
+    let outcomes = if discover::reads_stdin(&args.paths, args.stdin_filename.as_deref())? {
         if args.add_noqa {
             bail!("--add-noqa changes files: it can't be used with standard input");
         }
         on_threads(1, || run.stdin())??
     } else {
         let threads = args.threads.map_or_else(processors, usize::from);
-        let found = discover::find(&args.paths, &cwd, &configs, threads)?;
+        let here = [PathBuf::from(".")];
+        let paths = if args.paths.is_empty() {
+            &here[..]
+        } else {
+            &args.paths
+        };
+        let found = discover::find(paths, &cwd, &configs, threads)?;
         if found.targets.is_empty() && found.problems.is_empty() {
             warn("no Python files found under the given paths");
         }
@@ -140,7 +146,7 @@ impl Run<'_> {
         let shown = files::shown(&target.path, self.cwd);
         match read::file(&target.path, buffer) {
             Ok(bytes) => self.bytes(&target.path, shown, bytes, target.named),
-            Err(error) => Outcome::problem(format!("{shown}: {}", discover::reason(&error))),
+            Err(error) => Outcome::problem(format!("{shown}: {}", files::reason(&error))),
         }
     }
 
@@ -165,7 +171,7 @@ impl Run<'_> {
     fn bytes(&self, path: &Path, shown: String, bytes: &[u8], named: bool) -> Outcome {
         let config = match self.configs.of_file(path) {
             Ok(config) => config,
-            Err(error) => return Outcome::problem(format!("{error:#}")),
+            Err(error) => return Outcome::problem(files::told(&error)),
         };
         let mut settings = config.settings(path);
         let mut outcome = Outcome::default();

@@ -294,9 +294,7 @@ impl Configs {
         if parent.file.is_some() {
             return Ok(parent);
         }
-        let requires = read(&folder.join(PYPROJECT))?
-            .as_deref()
-            .and_then(config_file::requires_python);
+        let requires = requires_python(&folder.join(PYPROJECT))?;
         Ok(match requires {
             None => parent,
             Some(_) => Arc::new(Config::new(
@@ -311,13 +309,14 @@ impl Configs {
 
 /// The configuration that the user named.
 fn named(file: &Path, overrides: &Overrides) -> anyhow::Result<Config> {
-    let Some(text) = read(file)? else {
+    let Some(bytes) = read(file)? else {
         bail!("{}: no such file", file.display());
     };
-    let Some(found) = config_file::parse(&text, file).map_err(|error| anyhow!(error))? else {
+    let text = utf8(&bytes, file)?;
+    let Some(found) = config_file::parse(text, file).map_err(|error| anyhow!(error))? else {
         bail!("{}: no section [tool.asyncbis-lint]", file.display());
     };
-    let requires = config_file::requires_python(&text);
+    let requires = config_file::requires_python(text);
     Ok(Config::new(
         Some(file.to_owned()),
         found,
@@ -330,33 +329,47 @@ fn named(file: &Path, overrides: &Overrides) -> anyhow::Result<Config> {
 fn in_folder(folder: &Path, overrides: &Overrides) -> anyhow::Result<Option<Config>> {
     let pyproject = folder.join(PYPROJECT);
     let own = folder.join(OWN_FILE);
-    if let Some(text) = read(&own)? {
-        let found = config_file::parse(&text, &own)
+    if let Some(bytes) = read(&own)? {
+        let found = config_file::parse(utf8(&bytes, &own)?, &own)
             .map_err(|error| anyhow!(error))?
             .unwrap_or_default();
-        let requires = read(&pyproject)?
-            .as_deref()
-            .and_then(config_file::requires_python);
+        let requires = requires_python(&pyproject)?;
         return Ok(Some(Config::new(Some(own), found, requires, overrides)));
     }
-    let Some(text) = read(&pyproject)? else {
+    let Some(bytes) = read(&pyproject)? else {
         return Ok(None);
     };
     // Most have no section of ours; then what else is wrong with the file is not our business.
-    if memchr::memmem::find(text.as_bytes(), b"asyncbis-lint").is_none() {
+    if memchr::memmem::find(&bytes, b"asyncbis-lint").is_none() {
         return Ok(None);
     }
-    let found = config_file::parse(&text, &pyproject).map_err(|error| anyhow!(error))?;
+    let text = utf8(&bytes, &pyproject)?;
+    let found = config_file::parse(text, &pyproject).map_err(|error| anyhow!(error))?;
     Ok(found.map(|found| {
-        let requires = config_file::requires_python(&text);
+        let requires = config_file::requires_python(text);
         Config::new(Some(pyproject), found, requires, overrides)
     }))
 }
 
-/// The text of a file; `None` where there is none.
-fn read(path: &Path) -> anyhow::Result<Option<String>> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
+/// What a pyproject.toml says about Python, whatever else is wrong with it.
+fn requires_python(path: &Path) -> anyhow::Result<Option<(u8, u8)>> {
+    let bytes = read(path)?;
+    let text = bytes.as_deref().map(str::from_utf8).and_then(Result::ok);
+    Ok(text.and_then(config_file::requires_python))
+}
+
+fn utf8<'a>(bytes: &'a [u8], path: &Path) -> anyhow::Result<&'a str> {
+    str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
+        anyhow!("{}:{line}: not UTF-8", path.display())
+    })
+}
+
+/// The bytes of a file; `None` where there is none.
+fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error)
             if matches!(
                 error.kind(),
@@ -367,7 +380,7 @@ fn read(path: &Path) -> anyhow::Result<Option<String>> {
         {
             Ok(None)
         }
-        Err(error) => Err(anyhow!("{}: {error}", path.display())),
+        Err(error) => Err(anyhow!("{}: {}", path.display(), files::reason(&error))),
     }
 }
 

@@ -177,6 +177,9 @@ impl<'a> Reader<'a> {
             _ => {
                 let hint = match select::closest(key, KEYS.into_iter()) {
                     Some(closest) => format!("did you mean `{closest}`?"),
+                    None if key == "tool" => {
+                        format!("the keys of `tool.{SECTION}` stand at the top of this file")
+                    }
                     None => format!("expected one of {}", KEYS.join(", ")),
                 };
                 return Err(self.fail(at, &format!("unknown key `{key}`: {hint}")));
@@ -191,9 +194,14 @@ impl<'a> Reader<'a> {
 
     fn wrong<T>(&self, value: &Value<'_>, key: &str, expected: &str) -> Result<T, String> {
         let got = value.get_ref().type_str();
+        let article = if got.starts_with(['a', 'i']) {
+            "an"
+        } else {
+            "a"
+        };
         Err(self.fail(
             value.span(),
-            &format!("`{key}` must be {expected}, not {got}"),
+            &format!("`{key}` must be {expected}, not {article} {got}"),
         ))
     }
 
@@ -325,7 +333,7 @@ impl<'a> Reader<'a> {
                 pattern: text.to_owned(),
                 globs,
                 negated,
-                ignore: self.ignored(selectors, key)?,
+                ignore: self.ignored(selectors, text)?,
             });
         }
         Ok(ignores)
@@ -349,7 +357,7 @@ mod tests {
             ),
             (
                 "select = 'BIS1'",
-                "1: `select` must be an array of strings, not string",
+                "1: `select` must be an array of strings, not a string",
             ),
             (
                 "select = [\n  'BIS001',\n  'BIS0O1',\n]",
@@ -357,7 +365,7 @@ mod tests {
             ),
             (
                 "ignore = [1]",
-                "1: `ignore` must be an array of strings, not integer",
+                "1: `ignore` must be an array of strings, not an integer",
             ),
             ("ignore = ['BIS000']", "1: `BIS000` can't be ignored"),
             ("exclude = ['a', '[']", "1: not a glob: "),
@@ -375,7 +383,7 @@ mod tests {
             ),
             (
                 "force-exclude = 1",
-                "1: `force-exclude` must be true or false, not integer",
+                "1: `force-exclude` must be true or false, not an integer",
             ),
             ("[severity]\nBIS9 = 'info'", "2: unknown rule `BIS9`"),
             ("[severity]\nBIS0 = 'inf'", "2: unknown severity `inf`"),
@@ -401,7 +409,7 @@ mod tests {
         assert!(parse("[tool.asyncbis-lint]", path).unwrap().is_some());
         assert_eq!(
             parse("[tool]\nasyncbis-lint = 1", path).unwrap_err(),
-            "/p/pyproject.toml:2: `asyncbis-lint` must be a table, not integer"
+            "/p/pyproject.toml:2: `asyncbis-lint` must be a table, not an integer"
         );
     }
 

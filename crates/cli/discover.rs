@@ -52,9 +52,11 @@ pub fn find(
     for path in paths {
         let full = files::absolute(path, cwd);
         match fs::metadata(&full) {
-            Err(error) => found
-                .problems
-                .push(format!("{}: {}", path.display(), reason(&error))),
+            Err(error) => {
+                found
+                    .problems
+                    .push(format!("{}: {}", path.display(), files::reason(&error)))
+            }
             Ok(_) if here.force_exclude && is_excluded(&full, configs)? => {}
             Ok(metadata) if metadata.is_dir() => folders.push(full),
             Ok(_) => found.targets.push(Target {
@@ -73,17 +75,6 @@ pub fn find(
         .sort_by(|a, b| a.path.cmp(&b.path).then(b.named.cmp(&a.named)));
     found.targets.dedup_by(|b, a| a.path == b.path);
     Ok(found)
-}
-
-/// What the operating system says, without the number of the error.
-pub fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let end = text.find(" (os error").unwrap_or(text.len());
-    let mut text = text[..end].to_owned();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    text
 }
 
 /// Whether a path or one of the folders above it is excluded.
@@ -229,17 +220,27 @@ fn describe(error: &ignore::Error, cwd: &Path) -> String {
         }
         ignore::Error::Io(error) => match error.get_ref() {
             Some(inner) => inner.to_string(),
-            None => reason(error),
+            None => files::reason(error),
         },
         other => other.to_string(),
     }
 }
 
-/// Refuses standard input beside other paths.
-pub fn reads_stdin(paths: &[PathBuf]) -> anyhow::Result<bool> {
-    let stdin = paths.iter().any(|path| path.as_os_str() == "-");
-    if stdin && paths.len() > 1 {
+/// Whether standard input is checked: `-` says so, or a name for it without any path.
+///
+/// # Errors
+///
+/// Other paths beside it.
+pub fn reads_stdin(paths: &[PathBuf], stdin_filename: Option<&Path>) -> anyhow::Result<bool> {
+    let is_stdin = |path: &PathBuf| path.as_os_str() == "-";
+    if paths.iter().all(is_stdin) {
+        return Ok(!paths.is_empty() || stdin_filename.is_some());
+    }
+    if stdin_filename.is_some() {
+        bail!("--stdin-filename names standard input: paths can't be checked in the same run");
+    }
+    if paths.iter().any(is_stdin) {
         bail!("`-` reads standard input: other paths can't be checked in the same run");
     }
-    Ok(stdin)
+    Ok(false)
 }

@@ -29,6 +29,26 @@ pub fn shown(path: &Path, cwd: &Path) -> String {
         .to_string()
 }
 
+/// What the operating system says, without the number of the error.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    let mut text = text[..end].to_owned();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    text
+}
+
+/// An error with its causes, in one line.
+pub fn told(error: &anyhow::Error) -> String {
+    let causes = error.chain().map(|cause| match cause.downcast_ref() {
+        Some(error) => reason(error),
+        None => cause.to_string(),
+    });
+    causes.collect::<Vec<_>>().join(": ")
+}
+
 /// Replaces a file's content at once: a reader, or a crash, sees the old text or the new one.
 ///
 /// Permissions stay; of a symbolic link the file behind it is replaced.
@@ -44,7 +64,11 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     let mut file = tempfile::Builder::new()
         .prefix(".asyncbis-lint-")
-        .tempfile_in(folder)?;
+        .tempfile_in(folder)
+        .map_err(|error| {
+            let text = format!("a file beside it can't be made: {}", reason(&error));
+            io::Error::new(error.kind(), text)
+        })?;
     file.write_all(bytes)?;
     file.as_file().set_permissions(permissions)?;
     file.as_file().sync_all()?;

@@ -62,7 +62,7 @@ impl Globs {
     pub fn new(patterns: Vec<String>, root: &Path) -> Result<Self, (usize, String)> {
         let mut builder = GlobSetBuilder::new();
         for (index, pattern) in patterns.iter().enumerate() {
-            let fail = |error: globset::Error| (index, format!("not a glob: {error}"));
+            let fail = |error: globset::Error| (index, format!("not a glob: {}", error.kind()));
             let name = pattern.trim_end_matches('/');
             builder.add(Glob::new(name).map_err(fail)?);
             let root = globset::escape(&root.to_string_lossy());

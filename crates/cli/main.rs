@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     match std::panic::catch_unwind(|| run(args)) {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {
-            complain(&format!("{error:#}"));
+            complain(&files::told(&error));
             ExitCode::from(EXIT_ERROR)
         }
         Err(_) => {
