@@ -94,11 +94,25 @@ impl<'a> File<'a> {
     /// that is missed.
     fn helper_gives_back(&self, function: FunctionId, depth: u32) -> bool {
         let all = self.suspensions(function);
-        let cut = all.iter().filter(|it| it.cut == Cut::Raises);
-        cut.clone().any(|it| match it.kind {
+        let mut cut = all.iter().filter(|it| it.cut == Cut::Raises);
+        cut.any(|it| match it.kind {
             SuspensionKind::Await(operand) => self.awaiting_gives_back(operand, depth),
             _ => false,
-        })
+        }) || (is_giving_back(self.tree.function(function).name()) && self.stays_undone(function))
+    }
+
+    /// Whether a function that a cancelled task calls leaves something undone behind the
+    /// suspension where it is cut.
+    fn stays_undone(&self, function: FunctionId) -> bool {
+        let flow = self.flow(function);
+        let run = flow.reach([flow.entry()], |_| false);
+        let skipped: Vec<StmtId> = flow
+            .reach_uncancelled([flow.entry()], |_| false)
+            .iter()
+            .filter(|id| !run.contains(*id))
+            .filter_map(|id| flow.node(id).stmt)
+            .collect();
+        skipped.iter().any(|id| self.is_missed(&skipped, *id))
     }
 
     /// Whether a queue is known to have a size: only then a `put()` waits.
@@ -145,14 +159,14 @@ impl<'a> File<'a> {
         let mut found: Vec<StmtId> = Vec::new();
         for id in &block.skipped {
             let covered = found.iter().any(|outer| self.tree.contains(*outer, *id));
-            if !covered && self.is_missed(block, *id) {
+            if !covered && self.is_missed(&block.skipped, *id) {
                 found.push(*id);
             }
         }
         found
     }
 
-    fn is_missed(&self, block: &Cleanup<'a>, id: StmtId) -> bool {
+    fn is_missed(&self, skipped: &[StmtId], id: StmtId) -> bool {
         let suspends = self
             .suspensions_of(id)
             .any(|it| !self.is_pause(it) && !matches!(it.kind, SuspensionKind::ContextBody));
@@ -166,11 +180,10 @@ impl<'a> File<'a> {
             Stmt::AugAssign(node) => self.is_shared(&node.target),
             Stmt::AnnAssign(node) => node.value.is_some() && self.is_shared(&node.target),
             Stmt::Delete(node) => node.targets.iter().any(|it| self.is_shared(it)),
-            Stmt::If(_) | Stmt::For(_) | Stmt::While(_) | Stmt::With(_) | Stmt::Try(_) => block
-                .skipped
+            Stmt::If(_) | Stmt::For(_) | Stmt::While(_) | Stmt::With(_) | Stmt::Try(_) => skipped
                 .iter()
                 .filter(|below| **below > id && self.tree.contains(id, **below))
-                .any(|below| self.is_missed(block, *below)),
+                .any(|below| self.is_missed(skipped, *below)),
             _ => false,
         }
     }
