@@ -1,7 +1,6 @@
 //! BIS202 unshielded-await-in-cancel-handler: a handler that catches the cancellation and awaits.
 
 use super::unshielded;
-use crate::diagnostic::Severity;
 use crate::model::File;
 use crate::model::cleanup::CleanupKind;
 use crate::prefilter::{ASYNC_DEF, CATCHES, Needles};
@@ -16,13 +15,6 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         if !is_handler || !found.missed.is_empty() {
             continue;
         }
-        let severity = if file.gives_back(&found.at.suspension) {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
-        let message = format!("{} {} is not shielded", found.subject(file), found.place());
-        let diagnostic = report.add(severity, found.at.suspension.range, message);
-        found.explain(file, diagnostic);
+        found.report(file, report);
     }
 }

@@ -4,12 +4,13 @@
 use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
-use crate::diagnostic::{Applicability, Diagnostic, Fix};
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
 use crate::model::File;
 use crate::model::cleanup::{BlockCut, Cleanup, CleanupKind};
 use crate::model::kinds::Kind;
 use crate::model::suspend::{Cut, Suspension, SuspensionKind};
 use crate::model::tree::StmtId;
+use crate::report::Report;
 
 /// How many of the statements that never run are labelled.
 const MAX_LABELS: usize = 3;
@@ -93,6 +94,18 @@ impl<'a> CutOff<'_, 'a> {
             CleanupKind::Exit if self.cleanup.registered.is_some() => "in an exit callback",
             CleanupKind::Exit => "in `__aexit__`",
         }
+    }
+
+    /// Reports that the await is not shielded: an error where something isn't given back.
+    pub fn report(&self, file: &File<'a>, report: &mut Report) {
+        let severity = if file.gives_back(&self.at.suspension) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
+        let message = format!("{} {} is not shielded", self.subject(file), self.place());
+        let diagnostic = report.add(severity, self.at.suspension.range, message);
+        self.explain(file, diagnostic);
     }
 
     /// Adds what every finding of the family says.
