@@ -55,13 +55,18 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Rule(rule) => rule::run(&rule),
         Command::Config(show) => config::show(&args.global, &show),
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            let name = env!("CARGO_PKG_NAME");
-            clap_complete::generate(shell, &mut Args::command(), name, &mut script);
-            output::print(&script)?;
+            output::print(completions(shell).as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    let name = env!("CARGO_PKG_NAME");
+    clap_complete::generate(shell, &mut Args::command(), name, &mut script);
+    // For bash clap writes the hyphen of the name in two ways, so that no subcommand is found.
+    String::from_utf8_lossy(&script).replace("asyncbis__subcmd__lint", "asyncbis__lint")
 }
 
 /// Writes one message for the user to standard error.

@@ -77,7 +77,7 @@ pub fn python(bytes: &[u8]) -> Result<Text, NotText> {
             }
             Some(other) => other,
             None => {
-                let message = format!("unknown encoding `{name}`");
+                let message = format!("unsupported encoding `{name}`");
                 return Err(not_text(content, at, message));
             }
         },
@@ -343,8 +343,8 @@ mod tests {
                 21,
                 "the byte 0xe9 is not UTF-8, and no other encoding is declared",
             ),
-            (b"# coding: utf-16\n", 10, "unknown encoding `utf-16`"),
-            (b"# coding: klingon\n", 10, "unknown encoding `klingon`"),
+            (b"# coding: utf-16\n", 10, "unsupported encoding `utf-16`"),
+            (b"# coding: klingon\n", 10, "unsupported encoding `klingon`"),
             (
                 b"\xef\xbb\xbf# coding: latin-1\n",
                 10,
