@@ -64,7 +64,7 @@ pub fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<ExitCode> {
             &args.paths
         };
         let found = discover::find(paths, &cwd, &configs, threads)?;
-        if found.targets.is_empty() && found.problems.is_empty() {
+        if found.targets.is_empty() && found.problems.is_empty() && !global.quiet {
             warn("no Python files found under the given paths");
         }
         let threads = threads.min(found.targets.len()).max(1);
