@@ -155,11 +155,56 @@ impl<'a> File<'a> {
             _ => looks_like_lock(manager),
         };
         match (is_lock, manager) {
-            (true, _) if is_exit => Outcome::Known(Cut::Never, false),
+            (true, _) if is_exit || self.is_never_contended(manager) => {
+                Outcome::Known(Cut::Never, false)
+            }
             (true, _) => Outcome::Known(Cut::Raises, true),
             (false, Expr::Call(call)) => self.outcome_of_manager_call(call, method),
             (false, _) => Outcome::Known(Cut::Raises, false),
         }
+    }
+
+    /// Whether nobody can find a lock taken: a private attribute of the instance that is only used
+    /// as `async with self._lock:`, around bodies that do not suspend.
+    fn is_never_contended(&self, lock: &'a Expr) -> bool {
+        let Expr::Attribute(attribute) = lock else {
+            return false;
+        };
+        let name = attribute.attr.as_str();
+        let Some(class) = self.class_of_self(&attribute.value) else {
+            return false;
+        };
+        name.starts_with('_')
+            && self
+                .tree
+                .exprs_below(self.tree.class(class).stmt)
+                .filter(|expr| matches!(expr, Expr::Attribute(it) if it.attr.as_str() == name))
+                .all(|expr| {
+                    let id = self.tree.stmt_of(expr);
+                    match self.tree.stmt(id).node {
+                        Stmt::Assign(node) => node.targets.iter().any(|it| std::ptr::eq(it, expr)),
+                        Stmt::AnnAssign(node) => std::ptr::eq(&raw const *node.target, expr),
+                        Stmt::With(node) => {
+                            let enters =
+                                |it: &ast::WithItem| std::ptr::eq(&raw const it.context_expr, expr);
+                            node.items.iter().any(enters) && !self.suspends_inside(id)
+                        }
+                        _ => false,
+                    }
+                })
+    }
+
+    /// Whether anything below a statement may suspend, `async with` and `async for` included.
+    fn suspends_inside(&self, outer: StmtId) -> bool {
+        let below = outer.0 + 1..=self.tree.stmt(outer).end.0;
+        self.tree.yields_below(outer).next().is_some()
+            || below
+                .map(|id| self.tree.stmt(StmtId(id)).node)
+                .any(|node| match node {
+                    Stmt::With(node) => node.is_async,
+                    Stmt::For(node) => node.is_async,
+                    _ => false,
+                })
     }
 
     fn outcome_of_manager_call(&self, call: &'a ast::ExprCall, method: &str) -> Outcome {

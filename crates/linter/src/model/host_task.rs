@@ -150,40 +150,100 @@ impl<'a> File<'a> {
         })
     }
 
-    /// Whether a statement stands in a branch for a Python that is older than the target:
-    /// the `else` of `if sys.version_info >= (3, 11)`.
+    /// Whether a statement only runs on a Python that is older than the target: in the `else` of
+    /// `if sys.version_info >= (3, 11)`, or behind one whose body leaves.
     #[must_use]
     pub fn is_for_older_python(&self, id: StmtId) -> bool {
-        self.tree.ancestors(id).any(|(parent, part)| {
-            let Stmt::If(node) = self.tree.stmt(parent).node else {
-                return false;
-            };
-            let Expr::Compare(test) = &*node.test else {
-                return false;
-            };
-            let ([op], [Expr::Tuple(version)]) = (&*test.ops, &*test.comparators) else {
-                return false;
-            };
-            let is_version = last_name(&test.left) == Some("version_info");
-            let parts: Vec<u8> = version
-                .elts
-                .iter()
-                .filter_map(|part| match part {
-                    Expr::NumberLiteral(literal) => literal.value.as_int()?.as_u8(),
-                    _ => None,
-                })
-                .collect();
-            let (Some(major), Some(minor)) = (parts.first(), parts.get(1)) else {
-                return false;
-            };
-            let reached = self.settings.target_version >= (*major, *minor);
-            is_version
-                && reached
-                && match op {
-                    ast::CmpOp::GtE => part == Part::Else && node.elif_else_clauses.len() == 1,
-                    ast::CmpOp::Lt => part == Part::Body,
-                    _ => false,
+        let mut at = Some(id);
+        let mut part_above = None;
+        while let Some(current) = at {
+            if let (Some(part), Stmt::If(node)) = (part_above, self.tree.stmt(current).node) {
+                let is_else = part == Part::Else && node.elif_else_clauses.len() == 1;
+                match self.holds_on_target(&node.test) {
+                    Some(true) if is_else => return true,
+                    Some(false) if part == Part::Body => return true,
+                    _ => {}
                 }
-        })
+            }
+            let before = self
+                .block_of(current)
+                .iter()
+                .take_while(|stmt| self.tree.stmt_id(stmt) < current);
+            let leaves = |stmt: &'a Stmt| {
+                matches!(stmt, Stmt::If(node)
+                    if self.holds_on_target(&node.test) == Some(true)
+                        && matches!(node.body.last(), Some(Stmt::Return(_) | Stmt::Raise(_))))
+            };
+            if before.into_iter().any(leaves) {
+                return true;
+            }
+            let data = self.tree.stmt(current);
+            part_above = Some(data.part);
+            at = data.parent;
+        }
+        false
+    }
+
+    /// What a test for the version of Python comes to on the target: `sys.version_info >= (3, 11)`,
+    /// `hasattr(asyncio, "timeout")`, or whether a name for `getattr(asyncio, "timeout", None)`
+    /// is `None`.
+    fn holds_on_target(&self, test: &'a Expr) -> Option<bool> {
+        if let Expr::Call(call) = test {
+            return (self.is_builtin(&call.func, "hasattr") && self.names_what_asyncio_has(call))
+                .then_some(true);
+        }
+        let Expr::Compare(test) = test else {
+            return None;
+        };
+        let ([op], [right]) = (&*test.ops, &*test.comparators) else {
+            return None;
+        };
+        if right.is_none_literal_expr() {
+            let asks = |value: &&'a Expr| {
+                value.as_call_expr().is_some_and(|call| {
+                    self.is_builtin(&call.func, "getattr") && self.names_what_asyncio_has(call)
+                })
+            };
+            let values = self.values_of(&test.left);
+            let is_there = !values.is_empty() && values.iter().all(asks);
+            return match op {
+                ast::CmpOp::IsNot if is_there => Some(true),
+                ast::CmpOp::Is if is_there => Some(false),
+                _ => None,
+            };
+        }
+        let Expr::Tuple(version) = right else {
+            return None;
+        };
+        let part = |index: usize| match version.elts.get(index)? {
+            Expr::NumberLiteral(literal) => literal.value.as_int()?.as_u8(),
+            _ => None,
+        };
+        let reached = self.settings.target_version >= (part(0)?, part(1)?);
+        let is_version = last_name(&test.left) == Some("version_info");
+        match op {
+            ast::CmpOp::GtE if is_version && reached => Some(true),
+            ast::CmpOp::Lt if is_version && reached => Some(false),
+            _ => None,
+        }
+    }
+
+    /// `hasattr(asyncio, name)` and `getattr(asyncio, name, None)` for what asyncio has had since
+    /// Python 3.11, the oldest that there is a runtime for.
+    fn names_what_asyncio_has(&self, call: &'a ast::ExprCall) -> bool {
+        const NAMES: [&str; 6] = [
+            "Barrier",
+            "Runner",
+            "TaskGroup",
+            "Timeout",
+            "timeout",
+            "timeout_at",
+        ];
+        let [module, Expr::StringLiteral(name), ..] = &*call.arguments.args else {
+            return false;
+        };
+        self.settings.target_version >= (3, 11)
+            && self.qualified(module).as_deref() == Some("asyncio")
+            && NAMES.contains(&name.value.to_str())
     }
 }

@@ -10,6 +10,7 @@ use super::caught::is_log_method;
 use super::cleanup::Cleanup;
 use super::kinds::Kind;
 use super::names::BindingKind;
+use super::shield_calls::last_name;
 use super::suspend::{Cut, Suspension, SuspensionKind};
 use super::tree::{FunctionId, StmtId};
 
@@ -135,6 +136,36 @@ impl<'a> File<'a> {
         method.attr.as_str() == "put"
             && name.to_ascii_lowercase().contains("queue")
             && self.kind(&method.value).is_none()
+    }
+
+    /// `await stream.aclose()` or `await stream.send(..)` of one of AnyIO's memory streams, which
+    /// are made in pairs. The first closes before it waits; the second waits for a receiver that
+    /// the same scope cancels as a rule, so that a shield would wait for ever.
+    #[must_use]
+    pub fn is_of_memory_stream(&self, suspension: &Suspension<'a>) -> bool {
+        let Some(Expr::Attribute(method)) = suspension.call().map(|call| &*call.func) else {
+            return false;
+        };
+        let bindings = self.bindings_of(&method.value);
+        ["aclose", "send"].contains(&method.attr.as_str())
+            && self.imports("anyio")
+            && !bindings.is_empty()
+            && bindings.iter().all(|binding| {
+                let Stmt::Assign(node) = self.tree.stmt(binding.stmt).node else {
+                    return false;
+                };
+                let Expr::Call(call) = &*node.value else {
+                    return false;
+                };
+                // `create_memory_object_stream[Item](0)`
+                let called = call.func.as_subscript_expr();
+                let called = called.map_or(&*call.func, |it| &it.value);
+                matches!(node.targets.as_slice(), [Expr::Tuple(pair)] if pair.elts.len() == 2)
+                    && last_name(called).is_some_and(|name| {
+                        name.starts_with("create_")
+                            && (name.ends_with("_stream") || name.ends_with("_streams"))
+                    })
+            })
     }
 
     /// Whether every queue that the file assigns to an expression is made without a size.

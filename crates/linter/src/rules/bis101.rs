@@ -1,9 +1,12 @@
 //! BIS101 cancel-spin-loop: a loop that catches the cancellation and goes round again.
 
+use ruff_python_ast::Stmt;
+
 use crate::diagnostic::Severity;
 use crate::model::File;
 use crate::model::exceptions::Catches;
 use crate::model::fate::Fate;
+use crate::model::tree::StmtId;
 use crate::prefilter::{ASYNC_DEF, CATCHES, Needles};
 use crate::report::Report;
 use crate::reraise;
@@ -23,6 +26,10 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         };
         let stores = catcher.catches == Catches::Cancelled && !reraise::only_logs(handler);
         let help = match catcher.catches {
+            Catches::Cancelled if is_tried_until_done(file, catcher.stmt) => {
+                "End the handler with `raise`, or, where this must be done even then, await it \
+                 once inside `with asyncbis.CancelScope(shield=True):` in place of the loop"
+            }
             Catches::Cancelled if stores => {
                 "End the handler with `raise`; what must be finished first is awaited inside \
                  `with asyncbis.CancelScope(shield=True):`"
@@ -45,4 +52,10 @@ pub(crate) fn check(file: &File, report: &mut Report) {
             .help(help)
             .fix(reraise::raise_again(file, catcher));
     }
+}
+
+/// Whether a loop repeats a step until it succeeds: the `try` ends with `break`.
+fn is_tried_until_done(file: &File, stmt: StmtId) -> bool {
+    matches!(file.tree.stmt(stmt).node, Stmt::Try(node)
+        if matches!(node.body.as_slice(), [_, Stmt::Break(_)]))
 }

@@ -43,12 +43,28 @@ pub(crate) fn check(file: &File, report: &mut Report) {
             )
             .and(file.loop_keyword(drain.loop_stmt), consequence)
             .and(drain.wait.range, what)
-            .help(format!(
-                "Wait once, inside `with asyncbis.CancelScope(shield=True):`, with \
-                 `await asyncbis.wait([{task}])`"
-            ))
+            .help(if cancels(file, drain, &task) {
+                format!(
+                    "Wait for it without the loop, and let the handler do what it does, wait once \
+                     more inside `with asyncbis.CancelScope(shield=True):`, and end with `raise`: \
+                     a shield around the first wait would keep the cancellation from `{task}`"
+                )
+            } else {
+                format!(
+                    "Wait once, inside `with asyncbis.CancelScope(shield=True):`, with \
+                     `await asyncbis.wait([{task}])`"
+                )
+            })
             .fix(shielded_wait(file, drain));
     }
+}
+
+/// Whether the handler passes the cancellation on: `task.cancel()`.
+fn cancels<'a>(file: &File<'a>, drain: &Drain<'a>, task: &str) -> bool {
+    file.tree.calls_below(drain.stmt).any(|(_, call)| {
+        let cancelled = file.cancelled_task(call).and_then(dotted_text);
+        cancelled.is_some_and(|cancelled| cancelled == task)
+    })
 }
 
 /// The shielded wait in the place of the loop.

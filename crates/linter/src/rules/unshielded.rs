@@ -59,6 +59,7 @@ fn first_lost_await<'a>(file: &File<'a>, cleanup: &Cleanup<'a>) -> Option<BlockC
             && !cut.is_handled
             && !file.is_pause(&cut.suspension)
             && !file.is_put_without_wait(&cut.suspension)
+            && !file.is_of_memory_stream(&cut.suspension)
     };
     let mut cuts = cleanup.cut.iter().filter(raises);
     let certain = cuts.clone().find(|cut| !cut.may_pass);
