@@ -108,6 +108,14 @@ impl<'a> File<'a> {
             return None;
         }
         let start = self.line_start(first_offset(first));
+        // A form feed sets the column back to 0, so that spaces in front of it indent nothing.
+        if self
+            .source
+            .slice(TextRange::new(start, last.end()))
+            .contains('\x0c')
+        {
+            return None;
+        }
         let mut edits = vec![Edit::insertion(
             start,
             format!("{indentation}{header}{}", self.newline()),

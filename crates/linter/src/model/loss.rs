@@ -9,8 +9,7 @@ use super::File;
 use super::caught::is_log_method;
 use super::cleanup::Cleanup;
 use super::kinds::Kind;
-use super::names::BindingKind;
-use super::shield_calls::last_name;
+use super::names::{BindingKind, last_name};
 use super::suspend::{Cut, Suspension, SuspensionKind};
 use super::tree::{FunctionId, StmtId};
 
