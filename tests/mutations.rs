@@ -265,6 +265,32 @@ fn damaged_programs_are_checked_without_a_panic() {
     }
 }
 
+/// A form feed makes a line's indentation begin anew.
+#[test]
+fn form_feeds_in_indentations_are_kept() {
+    let program = "\
+import asyncio
+
+
+async def f(pool):
+    try:
+        await asyncio.sleep(1)
+    finally:
+        if pool:
+            # closed for good
+            await pool.close()
+            pool.closed = True
+";
+    let number = program.lines().count();
+    for line in 3..number {
+        for feed in ["\x0c", "  \x0c"] {
+            let mut lines: Vec<String> = program.lines().map(str::to_owned).collect();
+            lines[line].insert_str(0, feed);
+            assert_eq!(problem(&(lines.join("\n") + "\n")), None);
+        }
+    }
+}
+
 #[test]
 fn every_format_accepts_the_findings_of_damaged_programs() {
     let programs = programs();

@@ -76,7 +76,10 @@ impl<'a> File<'a> {
             .tokens()
             .iter()
             .find(|token| token.kind() == TokenKind::Indent);
-        indent.map_or("    ", |token| self.source.slice(token.range()))
+        // A form feed makes the indentation begin anew.
+        indent
+            .and_then(|token| self.source.slice(token.range()).rsplit('\x0c').next())
+            .unwrap_or("    ")
     }
 
     /// The white space before a statement; `None` where something else stands before it on its
@@ -96,7 +99,8 @@ impl<'a> File<'a> {
     }
 
     /// Puts consecutive statements into a new block: `header` and the statements one level
-    /// deeper. Comments between and behind them go along; strings keep their text.
+    /// deeper. Comments between and behind them go along; strings keep their text. `None` where a
+    /// form feed in a line's indentation would undo what stands before it.
     #[must_use]
     pub fn wrap(&self, body: &[Stmt], header: &str) -> Option<Vec<Edit>> {
         let (first, last) = (body.first()?, body.last()?);
@@ -123,6 +127,9 @@ impl<'a> File<'a> {
         let unit = self.indent_unit();
         for line in self.line_starts(TextRange::new(start, last.end())) {
             if !self.is_blank_line(line) && !self.is_inside_string(line) {
+                if self.is_reset(line) {
+                    return None;
+                }
                 edits.push(Edit::insertion(line, unit));
             }
         }
@@ -332,6 +339,13 @@ impl<'a> File<'a> {
         self.source.text()[TextRange::new(start, self.line_end(start))]
             .trim()
             .is_empty()
+    }
+
+    /// Whether there is a form feed in the white space that a line begins with.
+    fn is_reset(&self, start: TextSize) -> bool {
+        let text = &self.source.text()[usize::from(start)..];
+        let rest = text.trim_start_matches([' ', '\t', '\x0c']);
+        text[..text.len() - rest.len()].contains('\x0c')
     }
 
     /// Whether a line begins inside a string, where white space is text.
