@@ -164,8 +164,8 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Whether nobody can find a lock taken: a private attribute of the instance that is only used
-    /// as `async with self._lock:`, around bodies that do not suspend.
+    /// Whether nobody can find a lock taken: a private attribute of the instance, made by this class
+    /// and only used as `async with self._lock:`, around bodies that do not suspend.
     fn is_never_contended(&self, lock: &'a Expr) -> bool {
         let Expr::Attribute(attribute) = lock else {
             return false;
@@ -174,6 +174,17 @@ impl<'a> File<'a> {
         let Some(class) = self.class_of_self(&attribute.value) else {
             return false;
         };
+        // A lock of another kind may do more than to wait for its turn, and one that was handed in
+        // has other users.
+        let values = self.values_of(lock);
+        let makes = |value: &&'a Expr| {
+            let kind = self.kind(value);
+            value.is_call_expr()
+                && matches!(kind, Some(Kind::Lock | Kind::Semaphore | Kind::Condition))
+        };
+        if values.is_empty() || !values.iter().all(makes) {
+            return false;
+        }
         name.starts_with('_')
             && self
                 .tree
