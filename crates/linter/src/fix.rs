@@ -99,8 +99,7 @@ impl<'a> File<'a> {
     }
 
     /// Puts consecutive statements into a new block: `header` and the statements one level
-    /// deeper. Comments between and behind them go along; strings keep their text. `None` where a
-    /// form feed in a line's indentation would undo what stands before it.
+    /// deeper. Comments between and behind them go along; strings keep their text.
     #[must_use]
     pub fn wrap(&self, body: &[Stmt], header: &str) -> Option<Vec<Edit>> {
         let (first, last) = (body.first()?, body.last()?);
@@ -127,9 +126,6 @@ impl<'a> File<'a> {
         let unit = self.indent_unit();
         for line in self.line_starts(TextRange::new(start, last.end())) {
             if !self.is_blank_line(line) && !self.is_inside_string(line) {
-                if self.is_reset(line) {
-                    return None;
-                }
                 edits.push(Edit::insertion(line, unit));
             }
         }
@@ -339,13 +335,6 @@ impl<'a> File<'a> {
         self.source.text()[TextRange::new(start, self.line_end(start))]
             .trim()
             .is_empty()
-    }
-
-    /// Whether there is a form feed in the white space that a line begins with.
-    fn is_reset(&self, start: TextSize) -> bool {
-        let text = &self.source.text()[usize::from(start)..];
-        let rest = text.trim_start_matches([' ', '\t', '\x0c']);
-        text[..text.len() - rest.len()].contains('\x0c')
     }
 
     /// Whether a line begins inside a string, where white space is text.

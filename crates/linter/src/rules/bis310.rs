@@ -56,7 +56,7 @@ fn check_call<'a>(file: &File<'a>, report: &mut Report, expr: &'a Expr, call: &'
     );
     diagnostic.and(
         cancel.range(),
-        "cancels everything, the current task included",
+        "reaches the root task, and through it every other, the current one included",
     );
     if let Some(wait) = waits {
         diagnostic.and(wait.range, "raises then");
