@@ -1,4 +1,5 @@
-//! Runs the transcripts of `tests/cli/*.md` with the built command and compares what it prints.
+//! Runs the transcripts of `tests/cli/*.md` with the built command and compares what it prints, and
+//! the hook for pre-commit.
 //!
 //! A section (`##`) is a test with a folder of its own. A block ```` ```text a.py ```` (any
 //! language, then a path) becomes a file; in a block ```` ```console ```` every line that begins
@@ -114,4 +115,29 @@ fn run(command: &str, folder: &Path) -> String {
         None => writeln!(text, "[{}]", output.status).unwrap(),
     }
     text
+}
+
+/// pre-commit names every changed file: the hook leaves out what is excluded, and checks the rest.
+#[test]
+fn the_pre_commit_hook_does_what_it_promises() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let hooks = fs::read_to_string(root.join(".pre-commit-hooks.yaml")).unwrap();
+    let entry = |line: &str| line.trim().strip_prefix("entry: ").map(str::to_owned);
+    let entry = hooks
+        .lines()
+        .find_map(entry)
+        .expect("the hook has an entry");
+    let folder = tempfile::tempdir().unwrap();
+    let config = "exclude = ['vendor']\n";
+    fs::write(folder.path().join("asyncbis-lint.toml"), config).unwrap();
+    for name in ["src", "vendor"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        let program = "x = 1  # noqa: BIS777\n";
+        fs::write(folder.path().join(name).join("a.py"), program).unwrap();
+    }
+    let both = format!("{entry} vendor/a.py src/a.py --output-format concise --quiet");
+    let found = "src/a.py:1:8: warning[BIS001] `BIS777` suppresses nothing here [safe fix]\n";
+    assert_eq!(run(&both, folder.path()), format!("{found}[exit 1]\n"));
+    let excluded = format!("{entry} vendor/a.py --quiet");
+    assert_eq!(run(&excluded, folder.path()), "");
 }

@@ -48,7 +48,7 @@ pub fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<ExitCode> {
         cwd: &cwd,
         configs: &configs,
         args,
-        color: args.output_file.is_none() && output::wants_color(global.color),
+        color: output::wants_color(global.color, args.output_file.as_deref()),
     };
     let outcomes = if discover::reads_stdin(&args.paths, args.stdin_filename.as_deref())? {
         if args.add_noqa {

@@ -33,16 +33,17 @@ pub fn write(file: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
     fs::write(file, bytes).with_context(|| format!("--output-file: writing {}", file.display()))
 }
 
-/// Whether standard output gets colours.
+/// Whether the output gets colours.
 ///
-/// `--color` decides; then `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE` and `CLICOLOR`; then whether
+/// `--color` decides; a file gets none else; then `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE` and `CLICOLOR`; then whether
 /// it is a terminal.
-pub fn wants_color(choice: ColorChoice) -> bool {
+pub fn wants_color(choice: ColorChoice, file: Option<&Path>) -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let on = |name: &str| set(name).is_some_and(|value| value != "0");
     match choice {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
+        ColorChoice::Auto if file.is_some() => false,
         ColorChoice::Auto if set("NO_COLOR").is_some() => false,
         ColorChoice::Auto if on("FORCE_COLOR") || on("CLICOLOR_FORCE") => true,
         ColorChoice::Auto if set("CLICOLOR").is_some_and(|value| value == "0") => false,
