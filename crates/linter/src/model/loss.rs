@@ -223,7 +223,7 @@ impl<'a> File<'a> {
             Expr::Await(node) => node.value.as_call_expr(),
             other => other.as_call_expr(),
         };
-        call.is_some_and(|call| !self.is_telling(call))
+        call.is_some_and(|call| !self.is_telling(call) && !self.cancels_what_is_around(call))
     }
 
     /// Whether a statement does more than log, pause or go on.
@@ -251,6 +251,29 @@ impl<'a> File<'a> {
             }
             _ => false,
         }
+    }
+
+    /// `group.cancel()` or `group.cancel_scope.cancel()` inside the group's own block: a cancellation
+    /// that leaves the block cancels the group all the same.
+    fn cancels_what_is_around(&self, call: &'a ast::ExprCall) -> bool {
+        let Expr::Attribute(method) = &*call.func else {
+            return false;
+        };
+        let group = match &*method.value {
+            Expr::Attribute(scope) if scope.attr.as_str() == "cancel_scope" => &*scope.value,
+            other => other,
+        };
+        let [binding] = self.bindings_of(group) else {
+            return false;
+        };
+        let BindingKind::With(Expr::Call(made)) = binding.kind else {
+            return false;
+        };
+        let is_group = matches!(self.kind(group), Some(Kind::TaskGroup | Kind::Scope))
+            || self.qualified(&made.func).as_deref() == Some("anyio.create_task_group");
+        method.attr.as_str() == "cancel"
+            && is_group
+            && self.tree.contains(binding.stmt, self.tree.stmt_of(group))
     }
 
     /// Whether an assigned target is seen outside of the function.
