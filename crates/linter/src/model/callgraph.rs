@@ -4,7 +4,7 @@ use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::Ranged;
 
 use super::File;
-use super::names::BindingKind;
+use super::names::{BindingKind, dotted_text, last_name};
 use super::tree::{ClassId, FunctionId};
 
 impl<'a> File<'a> {
@@ -143,10 +143,8 @@ impl<'a> File<'a> {
             return false;
         };
         const KNOWN: [&str; 4] = ["sys.exit", "os._exit", "os.abort", "builtins.exit"];
-        let last = match &*call.func {
-            Expr::Name(name) => name.id.as_str(),
-            Expr::Attribute(attribute) => attribute.attr.as_str(),
-            _ => return false,
+        let Some(last) = last_name(&call.func) else {
+            return false;
         };
         KNOWN.iter().any(|known| known.ends_with(last))
             && self
@@ -174,7 +172,7 @@ impl<'a> File<'a> {
             return false;
         };
         if let Some(returns) = &def.returns
-            && let Some(name) = super::names::dotted_text(returns)
+            && let Some(name) = dotted_text(returns)
             && ["NoReturn", "Never"].contains(&name.rsplit('.').next().unwrap_or_default())
         {
             return true;

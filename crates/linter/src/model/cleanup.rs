@@ -265,6 +265,7 @@ impl<'a> File<'a> {
             Some(Part::Handler(_) | Part::Else) => part == Part::Finally,
             _ => false,
         };
+        let entries: Vec<NodeId> = flow.node_ids().filter(|node| is_entry(*node)).collect();
         let mut found: Option<Suspension<'a>> = None;
         for node_id in flow.node_ids() {
             let node = flow.node(node_id);
@@ -284,20 +285,8 @@ impl<'a> File<'a> {
                 continue;
             };
             let earlier = found.is_none_or(|it| suspension.range.start() < it.range.start());
-            // Most suspensions lead straight into the block.
-            if earlier && is_entry(cut) {
+            if earlier && self.leads_inside(flow, cut, id, &entries) {
                 found = Some(suspension);
-            } else if earlier {
-                let reached = flow.reach([cut], |node| {
-                    is_entry(node)
-                        || flow
-                            .node(node)
-                            .stmt
-                            .is_none_or(|stmt| !self.tree.contains(id, stmt))
-                });
-                if reached.iter().any(is_entry) {
-                    found = Some(suspension);
-                }
             }
         }
         found

@@ -7,7 +7,7 @@ use ruff_text_size::Ranged;
 
 use super::File;
 use super::kinds::Kind;
-use super::names::{BindingKind, dotted_text};
+use super::names::{BindingKind, dotted_text, last_name};
 use super::suspend::{Cut, DependsOn, FunctionPart, Outcome, Suspension, SuspensionKind};
 use super::tree::{FunctionId, StmtId};
 
@@ -382,11 +382,11 @@ fn cut_by_name(call: &ast::ExprCall) -> Option<Cut> {
 }
 /// A manager that is called a lock is taken for one: leaving it releases without suspending.
 fn looks_like_lock(manager: &Expr) -> bool {
-    let name = match manager {
-        Expr::Name(name) => name.id.as_str(),
-        Expr::Attribute(attribute) => attribute.attr.as_str(),
-        Expr::Subscript(subscript) => return looks_like_lock(&subscript.value),
-        _ => return false,
+    if let Expr::Subscript(subscript) = manager {
+        return looks_like_lock(&subscript.value);
+    }
+    let Some(name) = last_name(manager) else {
+        return false;
     };
     let name = name.to_ascii_lowercase();
     [

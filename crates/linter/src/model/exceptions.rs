@@ -177,11 +177,7 @@ impl<'a> File<'a> {
     #[must_use]
     pub fn suppressed_class(&self, manager: &'a Expr) -> Option<&'a Expr> {
         let call = manager.as_call_expr()?;
-        let last = match &*call.func {
-            Expr::Name(name) => name.id.as_str(),
-            Expr::Attribute(attribute) => attribute.attr.as_str(),
-            _ => return None,
-        };
+        let last = last_name(&call.func)?;
         let may_be = last == "suppress" || matches!(&*call.func, Expr::Name(_));
         if !may_be || self.qualified(&call.func).as_deref() != Some("contextlib.suppress") {
             return None;

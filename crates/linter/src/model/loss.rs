@@ -127,10 +127,8 @@ impl<'a> File<'a> {
         let Some(Expr::Attribute(method)) = suspension.call().map(|call| &*call.func) else {
             return false;
         };
-        let name = match &*method.value {
-            Expr::Name(name) => name.id.as_str(),
-            Expr::Attribute(attribute) => attribute.attr.as_str(),
-            _ => return false,
+        let Some(name) = last_name(&method.value) else {
+            return false;
         };
         method.attr.as_str() == "put"
             && name.to_ascii_lowercase().contains("queue")
@@ -330,10 +328,8 @@ fn is_giving_back(name: &str) -> bool {
 
 /// A limiter of this process: giving its slot back doesn't wait for anybody.
 fn counts_in_process(expr: &Expr) -> bool {
-    let name = match expr {
-        Expr::Name(name) => name.id.as_str(),
-        Expr::Attribute(attribute) => attribute.attr.as_str(),
-        _ => return false,
+    let Some(name) = last_name(expr) else {
+        return false;
     };
     ["concurrency", "semaphore", "limiter"]
         .iter()
@@ -342,11 +338,8 @@ fn counts_in_process(expr: &Expr) -> bool {
 
 /// A name with `log` in it is a logger: `logger`, `self._log`, `LOGGER`.
 fn is_logger(expr: &Expr) -> bool {
-    let name = match expr {
-        Expr::Name(name) => name.id.as_str(),
-        Expr::Attribute(attribute) => attribute.attr.as_str(),
-        Expr::Call(call) => return is_logger(&call.func),
-        _ => return false,
-    };
-    name.to_ascii_lowercase().contains("log")
+    if let Expr::Call(call) = expr {
+        return is_logger(&call.func);
+    }
+    last_name(expr).is_some_and(|name| name.to_ascii_lowercase().contains("log"))
 }

@@ -8,6 +8,7 @@ use crate::diagnostic::{Applicability, Edit, Fix, Severity};
 use crate::model::File;
 use crate::model::cleanup::{Cleanup, CleanupKind};
 use crate::model::kinds::Kind;
+use crate::model::names::last_name;
 use crate::model::suspend::Suspension;
 use crate::model::tree::StmtId;
 use crate::prefilter::Needles;
@@ -140,10 +141,8 @@ fn is_cleanup(call: &ExprCall) -> bool {
     let Some(Expr::Call(coroutine)) = call.arguments.args.first() else {
         return false;
     };
-    let name = match &*coroutine.func {
-        Expr::Name(name) => name.id.as_str(),
-        Expr::Attribute(attribute) => attribute.attr.as_str(),
-        _ => return false,
+    let Some(name) = last_name(&coroutine.func) else {
+        return false;
     };
     let name = name.to_ascii_lowercase();
     name.split('_').any(|word| CLEANUP.contains(&word))
@@ -151,12 +150,7 @@ fn is_cleanup(call: &ExprCall) -> bool {
 
 /// A name that says it is the event loop.
 fn is_called_loop(expr: &Expr) -> bool {
-    let name = match expr {
-        Expr::Name(name) => name.id.as_str(),
-        Expr::Attribute(attribute) => attribute.attr.as_str(),
-        _ => return false,
-    };
-    ["loop", "_loop", "event_loop"].contains(&name)
+    last_name(expr).is_some_and(|name| ["loop", "_loop", "event_loop"].contains(&name))
 }
 
 /// Whether the task is awaited where it is made, or handed to a shield in the same block.

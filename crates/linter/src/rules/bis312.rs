@@ -7,7 +7,7 @@ use crate::diagnostic::Severity;
 use crate::model::File;
 use crate::model::exceptions::Catches;
 use crate::model::kinds::Kind;
-use crate::model::names::BindingKind;
+use crate::model::names::{BindingKind, last_name};
 use crate::model::tree::{Part, StmtId};
 use crate::prefilter::{ASYNC, CANCEL_WITH, Needles};
 use crate::report::Report;
@@ -117,10 +117,8 @@ fn is_object_call(file: &File, call: &ExprCall) -> bool {
     if file.is_builtin(&call.func, "object") {
         return true;
     }
-    let name = match &*call.func {
-        Expr::Name(name) => name.id.as_str(),
-        Expr::Attribute(attribute) => attribute.attr.as_str(),
-        _ => return false,
+    let Some(name) = last_name(&call.func) else {
+        return false;
     };
     name.starts_with(char::is_uppercase)
 }
