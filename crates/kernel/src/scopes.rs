@@ -1,0 +1,354 @@
+//! The tree of cancel scopes: entering, exiting, cancelling, shielding, and who is reached by it.
+//!
+//! A scope exists here from its entry to its exit; before and after that its flags are the caller's.
+//! A key that is no longer found therefore means a scope that was left, or that was closed under its owner's
+//! hands: *abandoned* (clause 1.10), which counts as cancelled for ever.
+
+use crate::slab::Key;
+use crate::tasks::{Run, TaskId};
+use crate::{Due, Kernel};
+
+pub type ScopeId = Key<Scope>;
+
+/// One entered scope, or the task scope of a task.
+pub struct Scope {
+    /// The task that entered it, or whose task scope it is.
+    pub(crate) host: TaskId,
+    pub(crate) parent: Option<ScopeId>,
+    pub(crate) first_child: Option<ScopeId>,
+    pub(crate) last_child: Option<ScopeId>,
+    pub(crate) next: Option<ScopeId>,
+    pub(crate) previous: Option<ScopeId>,
+    pub(crate) shield: bool,
+    /// `cancel()` was called, or the deadline expired.
+    pub(crate) cancelled: bool,
+    /// The deadline expired before anybody called `cancel()`.
+    pub(crate) expired: bool,
+    /// The scope under which a task was running was closed: cancelled for ever.
+    pub(crate) abandoned: bool,
+    /// How many native requests are placed here (I4).
+    pub(crate) natives: u32,
+    /// D1, cached (I2).
+    pub(crate) effective: bool,
+    /// Loop time; infinite means none.
+    pub(crate) deadline: f64,
+}
+
+impl Scope {
+    pub(crate) fn new(host: TaskId) -> Self {
+        Scope {
+            host,
+            parent: None,
+            first_child: None,
+            last_child: None,
+            next: None,
+            previous: None,
+            shield: false,
+            cancelled: false,
+            expired: false,
+            abandoned: false,
+            natives: 0,
+            effective: false,
+            deadline: f64::INFINITY,
+        }
+    }
+
+    pub(crate) fn requested(&self) -> bool {
+        self.cancelled || self.abandoned || self.natives > 0
+    }
+
+    pub(crate) fn armed(&self) -> bool {
+        self.deadline < f64::INFINITY && !self.cancelled
+    }
+}
+
+/// What a scope was told before it is entered.
+#[derive(Clone, Copy, Debug)]
+pub struct ScopeSettings {
+    pub shield: bool,
+    pub cancelled: bool,
+    /// Loop time; infinite means none.
+    pub deadline: f64,
+}
+
+/// What an exit means for the exception in flight (D3) and for others.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// A `CancelledError` that leaves the scope ends here.
+    pub absorbs: bool,
+    pub cancelled: bool,
+    pub expired: bool,
+    pub shield: bool,
+    pub due: Due,
+}
+
+/// Why a scope was not exited in the regular way.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ExitError {
+    /// Another task tried: nothing was changed (clause 1.9).
+    NotHost,
+    /// The scope is not open: it was left before, or abandoned.
+    NotOpen,
+    /// Scopes entered later were still open: they were closed and are abandoned now (clause 1.10).
+    Misnested(Exit),
+}
+
+/// What makes a task's current scope effectively cancelled: the nearest request, seen from inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    Scope(ScopeId),
+    Native(TaskId),
+    Abandoned,
+}
+
+impl Kernel {
+    /// Enters a scope in a task: it becomes the current one (clause 1.3).
+    ///
+    /// A deadline that is not after `now` cancels it at once.
+    pub fn enter(&mut self, task: TaskId, settings: ScopeSettings, now: f64) -> ScopeId {
+        let parent = self.tasks[task].current;
+        let mut scope = Scope::new(task);
+        scope.shield = settings.shield;
+        scope.deadline = settings.deadline;
+        scope.expired = !settings.cancelled && settings.deadline <= now;
+        scope.cancelled = settings.cancelled || scope.expired;
+        scope.effective = scope.requested() || (!scope.shield && self.scopes[parent].effective);
+        let armed = scope.armed();
+        let id = self.scopes.insert(scope);
+        self.link(id, parent);
+        self.tasks[task].current = id;
+        if armed {
+            self.arm(id);
+        }
+        self.verify();
+        id
+    }
+
+    /// Exits a scope in the name of `task` (clauses 1.9, 1.10, 1.14).
+    pub fn exit(&mut self, task: TaskId, id: ScopeId) -> Result<Exit, ExitError> {
+        let Some(scope) = self.scopes.get(id) else {
+            return Err(ExitError::NotOpen);
+        };
+        if scope.host != task {
+            return Err(ExitError::NotHost);
+        }
+        let nested = self.tasks[task].current == id;
+        let outer = self.outer_visible(id);
+        let scope = &self.scopes[id];
+        let mut exit = Exit {
+            absorbs: scope.cancelled && !outer,
+            cancelled: scope.cancelled,
+            expired: scope.expired,
+            shield: scope.shield,
+            due: Due::new(),
+        };
+        let parent = scope.parent.expect("an entered scope has a parent");
+        let migrate = self.close_down_to(task, id, &mut exit.due);
+        self.tasks[task].current = parent;
+        if migrate {
+            self.migrate_requests(task, parent, &mut exit.due);
+        }
+        self.verify();
+        if nested {
+            Ok(exit)
+        } else {
+            Err(ExitError::Misnested(exit))
+        }
+    }
+
+    /// Cancels a scope; `None` if it is no longer open.
+    pub fn cancel(&mut self, id: ScopeId) -> Option<Due> {
+        let scope = self.scopes.get_mut(id)?;
+        let mut due = Due::new();
+        if !scope.cancelled {
+            let armed = scope.armed();
+            scope.cancelled = true;
+            if armed {
+                self.deadlines.disarmed();
+            }
+            self.refresh(id, &mut due);
+        }
+        self.verify();
+        Some(due)
+    }
+
+    /// Sets or lifts a shield, with effect at once in both directions (clause 1.7).
+    pub fn set_shield(&mut self, id: ScopeId, shield: bool) -> Option<Due> {
+        self.scopes.get_mut(id)?.shield = shield;
+        let mut due = Due::new();
+        self.refresh(id, &mut due);
+        self.verify();
+        Some(due)
+    }
+
+    pub fn is_open(&self, id: ScopeId) -> bool {
+        self.scopes.get(id).is_some()
+    }
+
+    pub fn is_cancelled(&self, id: ScopeId) -> Option<bool> {
+        self.scopes.get(id).map(|scope| scope.cancelled)
+    }
+
+    pub fn is_expired(&self, id: ScopeId) -> Option<bool> {
+        self.scopes.get(id).map(|scope| scope.expired)
+    }
+
+    pub fn is_effective(&self, id: ScopeId) -> Option<bool> {
+        self.scopes.get(id).map(|scope| scope.effective)
+    }
+
+    pub fn shield(&self, id: ScopeId) -> Option<bool> {
+        self.scopes.get(id).map(|scope| scope.shield)
+    }
+
+    /// What the task's current scope is cancelled by, if it is.
+    pub fn cause(&self, task: TaskId) -> Option<Cause> {
+        let mut at = Some(self.tasks.get(task)?.current);
+        while let Some(id) = at {
+            let scope = &self.scopes[id];
+            if scope.cancelled {
+                return Some(Cause::Scope(id));
+            }
+            if scope.abandoned {
+                return Some(Cause::Abandoned);
+            }
+            if scope.natives > 0 {
+                return Some(Cause::Native(scope.host));
+            }
+            if scope.shield {
+                return None;
+            }
+            at = scope.parent;
+        }
+        None
+    }
+
+    /// Whether the parent's cancellation can be seen through this scope.
+    fn outer_visible(&self, id: ScopeId) -> bool {
+        let scope = &self.scopes[id];
+        !scope.shield
+            && scope
+                .parent
+                .is_some_and(|parent| self.scopes[parent].effective)
+    }
+
+    /// Closes the task's scopes from the current one down to and including `last`.
+    ///
+    /// True if one of them carried native requests, which the caller has to place anew.
+    pub(crate) fn close_down_to(&mut self, task: TaskId, last: ScopeId, due: &mut Due) -> bool {
+        let mut natives = false;
+        let mut at = self.tasks[task].current;
+        loop {
+            let parent = self.scopes[at].parent;
+            natives |= self.scopes[at].natives > 0;
+            self.close(at, due);
+            match parent {
+                Some(parent) if at != last => at = parent,
+                _ => return natives,
+            }
+        }
+    }
+
+    /// Takes one scope out of the tree. Task scopes that hang on it are cancelled for ever (clause 5.13).
+    fn close(&mut self, id: ScopeId, due: &mut Due) {
+        while let Some(child) = self.scopes[id].first_child {
+            self.unlink(child);
+            self.scopes[child].abandoned = true;
+            self.refresh(child, due);
+        }
+        self.unlink(id);
+        if let Some(scope) = self.scopes.remove(id)
+            && scope.armed()
+        {
+            self.deadlines.disarmed();
+        }
+    }
+
+    pub(crate) fn link(&mut self, id: ScopeId, parent: ScopeId) {
+        let last = self.scopes[parent].last_child.replace(id);
+        match last {
+            Some(last) => self.scopes[last].next = Some(id),
+            None => self.scopes[parent].first_child = Some(id),
+        }
+        let scope = &mut self.scopes[id];
+        scope.parent = Some(parent);
+        scope.previous = last;
+        scope.next = None;
+    }
+
+    pub(crate) fn unlink(&mut self, id: ScopeId) {
+        let scope = &mut self.scopes[id];
+        let (parent, previous, next) = (
+            scope.parent.take(),
+            scope.previous.take(),
+            scope.next.take(),
+        );
+        let Some(parent) = parent else { return };
+        match previous {
+            Some(previous) => self.scopes[previous].next = next,
+            None => self.scopes[parent].first_child = next,
+        }
+        match next {
+            Some(next) => self.scopes[next].previous = previous,
+            None => self.scopes[parent].last_child = previous,
+        }
+    }
+
+    /// Brings the cached D1 of a scope and of everything below it up to date, and collects who became due.
+    ///
+    /// The walk is iterative and stops at scopes whose value does not change (clause 1.5).
+    pub(crate) fn refresh(&mut self, root: ScopeId, due: &mut Due) {
+        let mut at = root;
+        loop {
+            let changed = self.refresh_one(at, due);
+            match self.next_in_walk(at, root, changed) {
+                Some(next) => at = next,
+                None => return,
+            }
+        }
+    }
+
+    fn refresh_one(&mut self, id: ScopeId, due: &mut Due) -> bool {
+        let scope = &self.scopes[id];
+        let effective = scope.requested() || self.outer_visible(id);
+        if effective == scope.effective {
+            return false;
+        }
+        let host = scope.host;
+        self.scopes[id].effective = effective;
+        let task = &mut self.tasks[host];
+        if task.current == id {
+            match (task.run, effective) {
+                (Run::Parked, true) => {
+                    task.run = Run::Notified;
+                    due.push(host);
+                }
+                (Run::Notified, false) => task.run = Run::Parked,
+                _ => {}
+            }
+        }
+        true
+    }
+
+    /// The next scope in preorder below `root`; the children of `at` only where `descend` says so.
+    fn next_in_walk(&self, mut at: ScopeId, root: ScopeId, descend: bool) -> Option<ScopeId> {
+        if descend && let Some(child) = self.scopes[at].first_child {
+            return Some(child);
+        }
+        while at != root {
+            let scope = &self.scopes[at];
+            if let Some(next) = scope.next {
+                return Some(next);
+            }
+            at = scope.parent?;
+        }
+        None
+    }
+
+    /// With the feature `oracle`, recomputes every invariant and panics on the first that does not hold.
+    #[inline]
+    pub(crate) fn verify(&self) {
+        #[cfg(feature = "oracle")]
+        self.check();
+    }
+}
