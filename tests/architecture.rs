@@ -168,6 +168,17 @@ fn problems(page: &Page<'_>, sections: &[&str]) -> Vec<String> {
     if !order.is_sorted() {
         problems.push("does not name the highest severity first".to_owned());
     }
+    const FENCES: [&str; 4] = ["python", "python fixed", "python run", "text output"];
+    for block in &page.blocks {
+        // A block with a mistyped fence would be tested by nobody.
+        if page.code.starts_with("BIS0") || FENCES.contains(&block.info) {
+            continue;
+        }
+        problems.push(format!(
+            "line {}: unknown fence `{}`",
+            block.line, block.info
+        ));
+    }
     // What the parser and the suppressions report needs no examples of asyncio code.
     if page.code.starts_with("BIS0") {
         return problems;
