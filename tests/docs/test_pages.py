@@ -5,6 +5,7 @@ Not here: whether what they say is true (`test_programs.py`, and the tests that 
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 from collections.abc import Iterator
@@ -109,3 +110,36 @@ def test_every_scenario_belongs_to_a_clause() -> None:
     # "F02 to F05" names two and means four.
     cited |= {"F03", "F04"}
     assert cited == rows
+
+
+def scenario_tests() -> dict[str, list[str | None]]:
+    """For each scenario what its tests print, as far as a test says it in `@prints("...")`."""
+    found: dict[str, list[str | None]] = {}
+    for path in sorted((ROOT / "tests/runtime").glob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if match := re.match(r"test_([a-j]\d\d)_", node.name):
+                found.setdefault(match[1].upper(), []).append(printed(node))
+    return found
+
+
+def printed(test: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
+    for decorator in test.decorator_list:
+        match decorator:
+            case ast.Call(func=ast.Name("prints"), args=[ast.Constant(str(line)), *_]):
+                return line
+    return None
+
+
+def test_scenarios_print_what_the_table_says() -> None:
+    """A row has a test; where the test names its lines, they are those of the column "asyncbis"."""
+    tests, wrong = scenario_tests(), []
+    for line in SCENARIOS.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+        if not SCENARIO.fullmatch(cells[0]):
+            continue
+        lines = tests.get(cells[0], [])
+        if not lines or (any(lines) and cells[2] not in lines):
+            wrong.append(f"{cells[0]}: the table says {cells[2]!r}, the tests {lines}")
+    assert wrong == []
