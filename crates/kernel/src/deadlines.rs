@@ -1,133 +1,173 @@
-//! Deadlines: a heap of plain (when, order, scope) with lazy deletion.
+//! Deadlines: a binary heap of (when, order, scope) that knows where each scope's entry is.
 //!
-//! An entry is live while its scope is armed with exactly that time. Dead entries are dropped when they reach
-//! the top, and all at once when they outnumber the armed scopes four to one.
+//! Invariant I6: the heap has one entry for each armed scope, with its deadline, and no others.
+//! An entry is therefore removed when its scope is disarmed, not left to be skipped later: a program that moves
+//! its deadlines or leaves its scopes in time a million times keeps the heap as small as one that never does.
+//! Equal deadlines expire in the order in which they were set.
+//!
+//! Not here: the clock. The caller brings `now`.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
-
-use crate::scopes::{Scope, ScopeId};
-use crate::slab::Slab;
+use crate::scopes::ScopeId;
 use crate::{Due, Kernel, TaskId};
 
-/// Below this many entries sweeping is not worth its while.
-const SMALL: usize = 64;
-
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 struct Entry {
     when: f64,
     order: u64,
     scope: ScopeId,
 }
 
-impl Eq for Entry {}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.when
-            .total_cmp(&other.when)
-            .then(self.order.cmp(&other.order))
+impl Entry {
+    fn before(&self, other: &Entry) -> bool {
+        let by_time = self.when.total_cmp(&other.when);
+        by_time.then(self.order.cmp(&other.order)).is_lt()
     }
 }
 
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Deadlines {
-    heap: BinaryHeap<Reverse<Entry>>,
+    heap: Vec<Entry>,
+    /// Where in the heap the entry of the scope with this index is; of use only while that scope is armed.
+    positions: Vec<u32>,
+    /// How many entries there ever were.
     order: u64,
-    /// How many scopes are armed.
-    pub(crate) armed: usize,
 }
 
 impl Deadlines {
-    pub(crate) fn disarmed(&mut self) {
-        self.armed -= 1;
+    /// Arms a scope. O(log n) for n armed scopes; O(1) for a deadline later than the others.
+    pub(crate) fn insert(&mut self, scope: ScopeId, when: f64) {
+        if self.positions.len() <= scope.index() {
+            self.positions.resize(scope.index() + 1, 0);
+        }
+        self.order += 1;
+        let order = self.order;
+        self.heap.push(Entry { when, order, scope });
+        self.rise(self.heap.len() - 1);
     }
 
+    /// Disarms an armed scope. O(log n); O(1) for the scope that was armed last.
+    pub(crate) fn remove(&mut self, scope: ScopeId) {
+        let at = self.positions[scope.index()] as usize;
+        debug_assert!(self.heap[at].scope == scope);
+        self.heap.swap_remove(at);
+        if at < self.heap.len() {
+            self.sink(at);
+            self.rise(at);
+        }
+    }
+
+    fn first(&self) -> Option<&Entry> {
+        self.heap.first()
+    }
+
+    /// Moves an entry towards the top until its parent is before it.
+    fn rise(&mut self, mut at: usize) {
+        while at > 0 {
+            let parent = (at - 1) / 2;
+            if !self.heap[at].before(&self.heap[parent]) {
+                break;
+            }
+            self.heap.swap(at, parent);
+            self.note_position(at);
+            at = parent;
+        }
+        self.note_position(at);
+    }
+
+    /// Moves an entry away from the top until both its children are after it.
+    fn sink(&mut self, mut at: usize) {
+        loop {
+            let (left, right) = (2 * at + 1, 2 * at + 2);
+            let mut child = left;
+            if right < self.heap.len() && self.heap[right].before(&self.heap[left]) {
+                child = right;
+            }
+            if child >= self.heap.len() || !self.heap[child].before(&self.heap[at]) {
+                break;
+            }
+            self.heap.swap(at, child);
+            self.note_position(at);
+            at = child;
+        }
+        self.note_position(at);
+    }
+
+    fn note_position(&mut self, at: usize) {
+        self.positions[self.heap[at].scope.index()] = at as u32;
+    }
+
+    /// Every entry's scope and time; panics if the heap is not in order or has lost a position.
     #[cfg(any(test, feature = "oracle"))]
-    pub(crate) fn holds(&self, scope: ScopeId, when: f64) -> bool {
-        self.heap
-            .iter()
-            .any(|Reverse(entry)| entry.scope == scope && entry.when == when)
+    pub(crate) fn checked_entries(&self) -> Vec<(ScopeId, f64)> {
+        for (at, entry) in self.heap.iter().enumerate() {
+            let parent = &self.heap[at.saturating_sub(1) / 2];
+            assert!(!entry.before(parent), "I6: the heap is in order");
+            let position = self.positions[entry.scope.index()] as usize;
+            assert_eq!(position, at, "I6: the heap knows its entries' positions");
+        }
+        let entries = self.heap.iter();
+        entries.map(|entry| (entry.scope, entry.when)).collect()
     }
 }
 
 impl Kernel {
+    /// The deadline that was set, in loop time; infinite for none. O(1).
     pub fn deadline(&self, id: ScopeId) -> Option<f64> {
         self.scopes.get(id).map(|scope| scope.deadline)
     }
 
     /// Moves a deadline; one that is not after `now` cancels at once, a cancelled scope only stores it (1.12).
+    ///
+    /// O(log n) for n armed scopes, and what `cancel` costs if it cancels.
     pub fn set_deadline(&mut self, id: ScopeId, deadline: f64, now: f64) -> Option<Due> {
+        debug_assert!(!deadline.is_nan(), "a deadline is a time");
         let scope = self.scopes.get_mut(id)?;
-        let armed = scope.armed();
+        let was_armed = scope.armed();
         scope.deadline = deadline;
+        let armed = scope.armed();
+        if was_armed {
+            self.deadlines.remove(id);
+        }
         if armed {
-            self.deadlines.disarmed();
+            self.deadlines.insert(id, deadline);
         }
-        if !self.scopes[id].armed() {
-            return Some(Due::new());
+        let mut due = Due::new();
+        if armed && deadline <= now {
+            self.expire_one(id, &mut due);
         }
-        self.arm(id);
-        if deadline > now {
-            self.verify();
-            return Some(Due::new());
-        }
-        self.scopes[id].expired = true;
-        self.cancel(id)
+        self.verify();
+        Some(due)
     }
 
-    pub(crate) fn arm(&mut self, id: ScopeId) {
-        self.deadlines.armed += 1;
-        self.deadlines.order += 1;
-        let entry = Entry {
-            when: self.scopes[id].deadline,
-            order: self.deadlines.order,
-            scope: id,
-        };
-        self.deadlines.heap.push(Reverse(entry));
-        if self.deadlines.heap.len() > SMALL && self.deadlines.heap.len() > 4 * self.deadlines.armed
-        {
-            let scopes = &self.scopes;
-            self.deadlines
-                .heap
-                .retain(|Reverse(entry)| is_live(scopes, entry));
-        }
-    }
-
-    /// When the next deadline is, if a scope is armed.
-    pub fn next_deadline(&mut self) -> Option<f64> {
-        if self.deadlines.armed == 0 {
-            self.deadlines.heap.clear();
-            return None;
-        }
-        while let Some(Reverse(entry)) = self.deadlines.heap.peek() {
-            if is_live(&self.scopes, entry) {
-                return Some(entry.when);
-            }
-            self.deadlines.heap.pop();
-        }
-        None
+    /// When the next deadline is, if a scope is armed. O(1).
+    #[inline]
+    pub fn next_deadline(&self) -> Option<f64> {
+        self.deadlines.first().map(|entry| entry.when)
     }
 
     /// Cancels the scopes whose deadline is not after `now`, in the order of their deadlines.
+    ///
+    /// O(1) if there are none; else O(log n) for each and what `cancel` costs.
     pub fn expire(&mut self, now: f64) -> Due {
         let mut due = Due::new();
-        while self.next_deadline().is_some_and(|when| when <= now) {
-            if let Some(Reverse(entry)) = self.deadlines.heap.pop() {
-                self.scopes[entry.scope].expired = true;
-                due.extend(self.cancel(entry.scope).unwrap_or_default());
-            }
+        while let Some(entry) = self.deadlines.first()
+            && entry.when <= now
+        {
+            self.expire_one(entry.scope, &mut due);
         }
+        self.verify();
         due
     }
 
-    /// The nearest deadline that the task is under: infinite for none, negative infinite once cancelled (9b).
+    /// An armed scope's deadline has come: it expired and is cancelled.
+    fn expire_one(&mut self, id: ScopeId, due: &mut Due) {
+        self.scopes[id].expired = true;
+        self.cancel_one(id, due);
+    }
+
+    /// The nearest deadline that the task is under: infinite for none, negative infinite once cancelled.
+    ///
+    /// O(d) for d scopes up to the nearest shield.
     pub fn effective_deadline(&self, task: TaskId) -> f64 {
         let Some(current) = self.current_scope(task) else {
             return f64::INFINITY;
@@ -144,10 +184,4 @@ impl Kernel {
         }
         deadline
     }
-}
-
-fn is_live(scopes: &Slab<Scope>, entry: &Entry) -> bool {
-    scopes
-        .get(entry.scope)
-        .is_some_and(|scope| scope.armed() && scope.deadline == entry.when)
 }

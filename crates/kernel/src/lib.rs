@@ -8,36 +8,54 @@
 //!
 //! - **D1** `effective(s) = requested(s) or (not shield(s) and effective(parent(s)))`, where
 //!   `requested(s) = cancelled(s) or abandoned(s) or natives(s) > 0`.
-//!   A scope without a parent is effective iff it is requested.
-//! - **D2** A task becomes *due* when it is parked, has not been notified since it parked or since it was last
-//!   free of cancellation, and its current scope is effective.
-//! - **D3** A scope *absorbs* the cancellation that leaves it iff it was cancelled itself and no outer
-//!   cancellation is visible through it: `cancelled(s) and (shield(s) or not effective(parent(s)))`.
+//!   A scope without a parent is effective iff it is requested (clause 1.5).
+//! - **D2** A task becomes *due* when it waits (it parked, and its next step has not begun), its current scope is
+//!   effective, and it has not been notified since it parked or since it was last free of cancellation
+//!   (clause 2.4).
+//! - **D3** A scope *absorbs* the cancellation that leaves it iff it was cancelled itself and nothing else is
+//!   visible through it that has to go on, neither an outer cancellation nor a native request of its own:
+//!   `cancelled(s) and natives(s) == 0 and (shield(s) or not effective(parent(s)))` (clauses 1.14, 3.6, 3.10).
 //! - **D4** `cancelling(t)` is the number of native requests of the task, plus one if a scope that is cancelled,
 //!   abandoned or carries another task's native request is visible from its current scope through unshielded
-//!   parents.
+//!   parents (clause 3.4).
 //!
 //! # Invariants
 //!
-//! - **I1** Links agree: a scope is in the child list of its parent exactly once; the scopes without a parent are
-//!   task scopes. The parent of an entered scope belongs to the same task; the parent of a task scope belongs to
-//!   the host of the group (or to whoever starts the task) and to another task.
+//! - **I1** Links agree and lead outwards: a scope is in the child list of its parent exactly once, and from every
+//!   scope its parents lead to one without a parent. Scopes without a parent are task scopes, abandoned ones or
+//!   those of tasks without a group; no scope with a parent is abandoned. The parent of an entered scope belongs
+//!   to the same task, the parent of a task scope to another.
 //! - **I2** The stored flag `effective` equals D1 for every scope.
-//! - **I3** A task has one current scope, and its task scope is reached from it through parents of the same task.
-//! - **I4** `natives(s)` counts the requests of the task that are placed on `s`; a request is placed on the task
-//!   scope or on a scope of the same task.
-//! - **I5** No task is due after an operation has returned: whoever became due was reported and is notified.
-//! - **I6** Every armed scope (a finite deadline and not cancelled) has an entry in the deadline heap.
-//! - **I7** A group's count is the number of its tasks; a closed group has none.
+//! - **I3** The open scopes of a task are those from its current scope through parents to its task scope.
+//! - **I4** `natives(s)` counts the requests of the task that are placed on `s`; a request is placed on an open
+//!   scope of the same task.
+//! - **I5** A waiting task is `Notified` iff its current scope is effective: no task is due after an operation has
+//!   returned, as whoever became due was reported.
+//! - **I6** The deadline heap has one entry for each armed scope (a finite deadline and not cancelled), with its
+//!   deadline, and no others.
+//! - **I7** A group's count is the number of its tasks, which are linked in the order of their spawning; the group
+//!   of a task is not closed.
+//! - **I8** Only a running task remembers an `uncancel()` without a request.
+//!
+//! I3 relies on a rule for the caller: only a task that is not waiting enters and exits scopes.
+//! Nothing in a kernel depends on anything else: keys of one kernel mean nothing to another.
 //!
 //! # Task states
 //!
-//! | state \ event | `begin` | `park` | `yield_now` | scope becomes effective | scope stops being effective |
+//! A task is made in `Ready`. `Parked` and `Notified` are the two ways of waiting.
+//!
+//! | state \ event | `begin` | `park` | `yield_now` | current scope becomes effective | it stops being effective |
 //! |---|---|---|---|---|---|
-//! | `Ready` | `Running` | - | - | - | - |
-//! | `Running` | - | `Parked`, or `Notified` and due | `Ready` | - | - |
+//! | `Ready` | `Running` | - | - | `Ready` | `Ready` |
+//! | `Running` | - | `Parked`, or `Notified` and due if effective | `Ready` | `Running` | `Running` |
 //! | `Parked` | `Running` | - | - | `Notified` and due | - |
 //! | `Notified` | `Running` | - | - | - | `Parked` |
+//!
+//! # Cost
+//!
+//! Every method says what it costs. None depends on how many scopes are open, how many tasks there are or how
+//! many of them a group has, but for those that report these (`cancel` and its like *walk*: they visit the scopes
+//! whose value changes, and the children of these).
 //!
 //! Not here: Python, futures, time (the caller brings `now`), messages and exceptions.
 
@@ -49,6 +67,8 @@ mod native;
 mod scopes;
 mod slab;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 pub use groups::{Finished, GroupId};
 pub use native::Origin;
@@ -65,7 +85,7 @@ use tasks::Task;
 pub type Due = Vec<TaskId>;
 
 /// What one event loop knows about cancellation.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Kernel {
     scopes: Slab<Scope>,
     tasks: Slab<Task>,
@@ -76,5 +96,12 @@ pub struct Kernel {
 impl Kernel {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// With the feature `oracle`, recomputes every invariant and panics on the first that does not hold.
+    #[inline]
+    pub(crate) fn verify(&self) {
+        #[cfg(feature = "oracle")]
+        self.check();
     }
 }

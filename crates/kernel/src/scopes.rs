@@ -3,14 +3,23 @@
 //! A scope exists here from its entry to its exit; before and after that its flags are the caller's.
 //! A key that is no longer found therefore means a scope that was left, or that was closed under its owner's
 //! hands: *abandoned* (clause 1.10), which counts as cancelled for ever.
+//!
+//! The children of an entered scope are the scope that the same task entered next, if any, and the task scopes
+//! of tasks that were spawned under it; a task scope of a group's task has no other way to lose its parent than
+//! that this closes, which abandons it (clause 5.13).
+//!
+//! Cost: a scope knows its place in its parent's list, so nothing here depends on how many scopes are open.
+//! A walk visits the scopes whose value changes and the children of these; most operations change nothing and
+//! walk nowhere.
 
 use crate::slab::Key;
-use crate::tasks::{Run, TaskId};
+use crate::tasks::TaskId;
 use crate::{Due, Kernel};
 
 pub type ScopeId = Key<Scope>;
 
 /// One entered scope, or the task scope of a task.
+#[derive(Clone)]
 pub struct Scope {
     /// The task that entered it, or whose task scope it is.
     pub(crate) host: TaskId,
@@ -24,7 +33,7 @@ pub struct Scope {
     pub(crate) cancelled: bool,
     /// The deadline expired before anybody called `cancel()`.
     pub(crate) expired: bool,
-    /// The scope under which a task was running was closed: cancelled for ever.
+    /// Only of task scopes: the scope under which the task was running was closed. Cancelled for ever.
     pub(crate) abandoned: bool,
     /// How many native requests are placed here (I4).
     pub(crate) natives: u32,
@@ -72,7 +81,7 @@ pub struct ScopeSettings {
 }
 
 /// What an exit means for the exception in flight (D3) and for others.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exit {
     /// A `CancelledError` that leaves the scope ends here.
     pub absorbs: bool,
@@ -83,17 +92,19 @@ pub struct Exit {
 }
 
 /// Why a scope was not exited in the regular way.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExitError {
     /// Another task tried: nothing was changed (clause 1.9).
     NotHost,
-    /// The scope is not open: it was left before, or abandoned.
+    /// The scope was not entered or is not open any more: it was left before, or abandoned. Nothing was changed.
     NotOpen,
     /// Scopes entered later were still open: they were closed and are abandoned now (clause 1.10).
     Misnested(Exit),
 }
 
-/// What makes a task's current scope effectively cancelled: the nearest request, seen from inside.
+/// What makes a task's current scope effectively cancelled: the nearest requested scope, seen from inside.
+///
+/// Of several requests on one scope, the one that can say most counts: its own, then the native one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     Scope(ScopeId),
@@ -102,29 +113,35 @@ pub enum Cause {
 }
 
 impl Kernel {
-    /// Enters a scope in a task: it becomes the current one (clause 1.3).
+    /// Enters a scope in a task that is not waiting: it becomes the current one (clause 1.3).
     ///
     /// A deadline that is not after `now` cancels it at once.
+    /// O(1) amortised, and O(log n) for n armed scopes if it has a deadline.
     pub fn enter(&mut self, task: TaskId, settings: ScopeSettings, now: f64) -> ScopeId {
+        debug_assert!(!settings.deadline.is_nan(), "a deadline is a time");
+        debug_assert!(!self.is_waiting(task), "a task that waits enters nothing");
         let parent = self.tasks[task].current;
         let mut scope = Scope::new(task);
         scope.shield = settings.shield;
         scope.deadline = settings.deadline;
         scope.expired = !settings.cancelled && settings.deadline <= now;
         scope.cancelled = settings.cancelled || scope.expired;
-        scope.effective = scope.requested() || (!scope.shield && self.scopes[parent].effective);
+        scope.effective = scope.cancelled || (!scope.shield && self.scopes[parent].effective);
         let armed = scope.armed();
         let id = self.scopes.insert(scope);
         self.link(id, parent);
         self.tasks[task].current = id;
         if armed {
-            self.arm(id);
+            self.deadlines.insert(id, settings.deadline);
         }
         self.verify();
         id
     }
 
-    /// Exits a scope in the name of `task` (clauses 1.9, 1.10, 1.14).
+    /// Exits a scope in the name of `task`, which is not waiting (clauses 1.9, 1.10, 1.14).
+    ///
+    /// O(1), and O(log n) for n armed scopes if it was one. A scope that is closed under tasks that run in it
+    /// takes a walk through these.
     pub fn exit(&mut self, task: TaskId, id: ScopeId) -> Result<Exit, ExitError> {
         let Some(scope) = self.scopes.get(id) else {
             return Err(ExitError::NotOpen);
@@ -132,20 +149,23 @@ impl Kernel {
         if scope.host != task {
             return Err(ExitError::NotHost);
         }
-        let nested = self.tasks[task].current == id;
-        let outer = self.outer_visible(id);
-        let scope = &self.scopes[id];
+        let entry = &self.tasks[task];
+        if entry.scope == id {
+            return Err(ExitError::NotOpen);
+        }
+        debug_assert!(!self.is_waiting(task), "a task that waits exits nothing");
+        let nested = entry.current == id;
         let mut exit = Exit {
-            absorbs: scope.cancelled && !outer,
+            absorbs: scope.cancelled && scope.natives == 0 && !self.outer_visible(id),
             cancelled: scope.cancelled,
             expired: scope.expired,
             shield: scope.shield,
             due: Due::new(),
         };
         let parent = scope.parent.expect("an entered scope has a parent");
-        let migrate = self.close_down_to(task, id, &mut exit.due);
+        let requests_left = self.close_down_to(task, id, &mut exit.due);
         self.tasks[task].current = parent;
-        if migrate {
+        if requests_left {
             self.migrate_requests(task, parent, &mut exit.due);
         }
         self.verify();
@@ -157,22 +177,26 @@ impl Kernel {
     }
 
     /// Cancels a scope; `None` if it is no longer open.
+    ///
+    /// O(1) if it was effectively cancelled already, else a walk; O(log n) for n armed scopes if it was one.
     pub fn cancel(&mut self, id: ScopeId) -> Option<Due> {
-        let scope = self.scopes.get_mut(id)?;
+        self.scopes.get(id)?;
         let mut due = Due::new();
-        if !scope.cancelled {
-            let armed = scope.armed();
-            scope.cancelled = true;
-            if armed {
-                self.deadlines.disarmed();
-            }
-            self.refresh(id, &mut due);
-        }
+        self.cancel_one(id, &mut due);
         self.verify();
         Some(due)
     }
 
-    /// Sets or lifts a shield, with effect at once in both directions (clause 1.7).
+    pub(crate) fn cancel_one(&mut self, id: ScopeId, due: &mut Due) {
+        let scope = &mut self.scopes[id];
+        if scope.armed() {
+            self.deadlines.remove(id);
+        }
+        scope.cancelled = true;
+        self.refresh(id, due);
+    }
+
+    /// Sets or lifts a shield, with effect at once in both directions (clause 1.7). A walk if that changes a value.
     pub fn set_shield(&mut self, id: ScopeId, shield: bool) -> Option<Due> {
         self.scopes.get_mut(id)?.shield = shield;
         let mut due = Due::new();
@@ -181,6 +205,7 @@ impl Kernel {
         Some(due)
     }
 
+    /// Whether the scope was entered and not left or abandoned. This and the next four: O(1).
     pub fn is_open(&self, id: ScopeId) -> bool {
         self.scopes.get(id).is_some()
     }
@@ -201,7 +226,9 @@ impl Kernel {
         self.scopes.get(id).map(|scope| scope.shield)
     }
 
-    /// What the task's current scope is cancelled by, if it is.
+    /// What the task's current scope is cancelled by, if it is (clause 1.16).
+    ///
+    /// O(d) for d scopes up to the one that is named or the nearest shield.
     pub fn cause(&self, task: TaskId) -> Option<Cause> {
         let mut at = Some(self.tasks.get(task)?.current);
         while let Some(id) = at {
@@ -209,11 +236,11 @@ impl Kernel {
             if scope.cancelled {
                 return Some(Cause::Scope(id));
             }
-            if scope.abandoned {
-                return Some(Cause::Abandoned);
-            }
             if scope.natives > 0 {
                 return Some(Cause::Native(scope.host));
+            }
+            if scope.abandoned {
+                return Some(Cause::Abandoned);
             }
             if scope.shield {
                 return None;
@@ -232,7 +259,7 @@ impl Kernel {
                 .is_some_and(|parent| self.scopes[parent].effective)
     }
 
-    /// Closes the task's scopes from the current one down to and including `last`.
+    /// Closes the task's scopes from the current one outwards to and including `last`.
     ///
     /// True if one of them carried native requests, which the caller has to place anew.
     pub(crate) fn close_down_to(&mut self, task: TaskId, last: ScopeId, due: &mut Due) -> bool {
@@ -257,11 +284,10 @@ impl Kernel {
             self.refresh(child, due);
         }
         self.unlink(id);
-        if let Some(scope) = self.scopes.remove(id)
-            && scope.armed()
-        {
-            self.deadlines.disarmed();
+        if self.scopes[id].armed() {
+            self.deadlines.remove(id);
         }
+        self.scopes.remove(id);
     }
 
     pub(crate) fn link(&mut self, id: ScopeId, parent: ScopeId) {
@@ -296,7 +322,8 @@ impl Kernel {
 
     /// Brings the cached D1 of a scope and of everything below it up to date, and collects who became due.
     ///
-    /// The walk is iterative and stops at scopes whose value does not change (clause 1.5).
+    /// The walk is iterative and stops at scopes whose value does not change (clause 1.5): below these nothing
+    /// changes either, as D1 looks no further than the parent.
     pub(crate) fn refresh(&mut self, root: ScopeId, due: &mut Due) {
         let mut at = root;
         loop {
@@ -316,16 +343,8 @@ impl Kernel {
         }
         let host = scope.host;
         self.scopes[id].effective = effective;
-        let task = &mut self.tasks[host];
-        if task.current == id {
-            match (task.run, effective) {
-                (Run::Parked, true) => {
-                    task.run = Run::Notified;
-                    due.push(host);
-                }
-                (Run::Notified, false) => task.run = Run::Parked,
-                _ => {}
-            }
+        if self.tasks[host].current == id {
+            self.current_scope_changed(host, effective, due);
         }
         true
     }
@@ -343,12 +362,5 @@ impl Kernel {
             at = scope.parent?;
         }
         None
-    }
-
-    /// With the feature `oracle`, recomputes every invariant and panics on the first that does not hold.
-    #[inline]
-    pub(crate) fn verify(&self) {
-        #[cfg(feature = "oracle")]
-        self.check();
     }
 }

@@ -1,19 +1,34 @@
 //! A slab with generation-checked keys: a key of a removed entry never finds the entry that took its place.
 //!
-//! Invariant: the free list runs through exactly the vacant entries.
-//! Not here: iteration order; entries are found by key, lists run through links inside the entries.
+//! Invariant: the free list runs through every vacant place but those that are used up.
+//! A place is used up when its generations are: it stays vacant, so that no key ever comes back.
+//!
+//! Every operation takes constant time (`insert` amortised, as `Vec::push`).
+//! Not here: iteration; entries are found by key, lists run through links inside the entries.
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 
-/// The key of an entry of a `Slab<T>`.
+/// The key of an entry of a `Slab<T>`: 8 bytes, and no more as `Option<Key<T>>`.
 pub struct Key<T> {
     index: u32,
-    generation: u32,
+    generation: Generation,
     of: PhantomData<fn() -> T>,
 }
 
+/// The number of the entry in its place, from 1, so that zero is left to mean no key; the last marks a used up place.
+type Generation = NonZeroU32;
+
 impl<T> Key<T> {
+    fn new(index: usize, generation: Generation) -> Self {
+        Key {
+            index: u32::try_from(index).expect("a slab has fewer than 4 billion places"),
+            generation,
+            of: PhantomData,
+        }
+    }
+
     pub fn index(self) -> usize {
         self.index as usize
     }
@@ -47,13 +62,15 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-enum Entry<T> {
+#[derive(Clone)]
+enum Place<T> {
     Vacant { next_free: Option<u32> },
     Occupied(T),
 }
 
+#[derive(Clone)]
 pub struct Slab<T> {
-    entries: Vec<(u32, Entry<T>)>,
+    places: Vec<(Generation, Place<T>)>,
     free: Option<u32>,
     len: usize,
 }
@@ -61,7 +78,7 @@ pub struct Slab<T> {
 impl<T> Default for Slab<T> {
     fn default() -> Self {
         Slab {
-            entries: Vec::new(),
+            places: Vec::new(),
             free: None,
             len: 0,
         }
@@ -74,65 +91,49 @@ impl<T> Slab<T> {
     }
 
     pub fn insert(&mut self, value: T) -> Key<T> {
-        self.len += 1;
-        let index = match self.free {
-            Some(index) => {
-                let (_, entry) = &mut self.entries[index as usize];
-                if let Entry::Vacant { next_free } = entry {
+        let key = self.vacant_key();
+        match self.places.get_mut(key.index()) {
+            Some((_, place)) => {
+                if let Place::Vacant { next_free } = place {
                     self.free = *next_free;
                 }
-                *entry = Entry::Occupied(value);
-                index
+                *place = Place::Occupied(value);
             }
-            None => {
-                let index =
-                    u32::try_from(self.entries.len()).expect("fewer than 4 billion entries");
-                self.entries.push((0, Entry::Occupied(value)));
-                index
-            }
-        };
-        Key {
-            index,
-            generation: self.entries[index as usize].0,
-            of: PhantomData,
+            None => self.places.push((key.generation, Place::Occupied(value))),
         }
+        self.len += 1;
+        key
     }
 
     /// The key that the next `insert` gives.
     pub fn vacant_key(&self) -> Key<T> {
-        let index = self.free.unwrap_or(self.entries.len() as u32);
-        let generation = self
-            .entries
-            .get(index as usize)
-            .map_or(0, |(generation, _)| *generation);
-        Key {
-            index,
-            generation,
-            of: PhantomData,
+        match self.free {
+            Some(index) => Key::new(index as usize, self.places[index as usize].0),
+            None => Key::new(self.places.len(), Generation::MIN),
         }
     }
 
     pub fn remove(&mut self, key: Key<T>) -> Option<T> {
-        let (generation, entry) = self.entries.get_mut(key.index())?;
-        if *generation != key.generation || matches!(entry, Entry::Vacant { .. }) {
+        let (generation, place) = self.places.get_mut(key.index())?;
+        if *generation != key.generation || matches!(place, Place::Vacant { .. }) {
             return None;
         }
-        *generation = generation.wrapping_add(1);
-        let vacant = Entry::Vacant {
-            next_free: self.free,
-        };
-        self.free = Some(key.index);
+        *generation = generation.saturating_add(1);
+        let mut next_free = None;
+        if *generation < Generation::MAX {
+            next_free = self.free.replace(key.index);
+        }
         self.len -= 1;
-        match std::mem::replace(entry, vacant) {
-            Entry::Occupied(value) => Some(value),
-            Entry::Vacant { .. } => None,
+        match std::mem::replace(place, Place::Vacant { next_free }) {
+            Place::Occupied(value) => Some(value),
+            Place::Vacant { .. } => None,
         }
     }
 
     #[inline]
     pub fn get(&self, key: Key<T>) -> Option<&T> {
-        match self.entries.get(key.index()) {
-            Some((generation, Entry::Occupied(value))) if *generation == key.generation => {
+        match self.places.get(key.index()) {
+            Some((generation, Place::Occupied(value))) if *generation == key.generation => {
                 Some(value)
             }
             _ => None,
@@ -141,8 +142,8 @@ impl<T> Slab<T> {
 
     #[inline]
     pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
-        match self.entries.get_mut(key.index()) {
-            Some((generation, Entry::Occupied(value))) if *generation == key.generation => {
+        match self.places.get_mut(key.index()) {
+            Some((generation, Place::Occupied(value))) if *generation == key.generation => {
                 Some(value)
             }
             _ => None,
@@ -151,20 +152,37 @@ impl<T> Slab<T> {
 
     #[cfg(any(test, feature = "oracle"))]
     pub fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
-        self.entries
-            .iter()
-            .enumerate()
-            .filter_map(|(index, (generation, entry))| match entry {
-                Entry::Occupied(value) => Some((
-                    Key {
-                        index: index as u32,
-                        generation: *generation,
-                        of: PhantomData,
-                    },
-                    value,
-                )),
-                Entry::Vacant { .. } => None,
-            })
+        let places = self.places.iter().enumerate();
+        places.filter_map(|(index, (generation, place))| match place {
+            Place::Occupied(value) => Some((Key::new(index, *generation), value)),
+            Place::Vacant { .. } => None,
+        })
+    }
+
+    /// How many places there are, and how many of them are used up.
+    #[cfg(any(test, feature = "oracle"))]
+    pub fn places(&self) -> (usize, usize) {
+        let vacant = |place: &Place<T>| matches!(place, Place::Vacant { .. });
+        let places = self.places.iter();
+        let used_up =
+            places.filter(|(generation, place)| vacant(place) && *generation == Generation::MAX);
+        (self.places.len(), used_up.count())
+    }
+
+    /// The places that the next entries take, in this order.
+    #[cfg(any(test, feature = "oracle"))]
+    pub fn free_list(&self) -> Vec<u32> {
+        let mut list = Vec::new();
+        let mut at = self.free;
+        while let Some(index) = at {
+            assert!(list.len() < self.places.len(), "the free list has an end");
+            list.push(index);
+            at = match &self.places[index as usize].1 {
+                Place::Vacant { next_free } => *next_free,
+                Place::Occupied(_) => panic!("the free list runs through vacant places"),
+            };
+        }
+        list
     }
 }
 

@@ -1,9 +1,13 @@
-//! Tasks: which scope each one is in, whether it is parked, and what ends with it.
+//! Tasks: which scope each one is in and where it is between two steps.
+//!
+//! The transitions of [`Run`] are here and in `refresh`, which every change of a scope goes through; the table of
+//! all of them is in the crate's documentation.
+//! Not here: how a task ends, which is its group's business (`groups.rs`), and what it waits for.
 
-use crate::Kernel;
 use crate::groups::GroupId;
 use crate::scopes::{Scope, ScopeId};
 use crate::slab::Key;
+use crate::{Due, Kernel};
 
 pub type TaskId = Key<Task>;
 
@@ -19,6 +23,7 @@ pub enum Run {
     Notified,
 }
 
+#[derive(Clone)]
 pub struct Task {
     /// The task scope (clause 1.13).
     pub(crate) scope: ScopeId,
@@ -27,7 +32,7 @@ pub struct Task {
     pub(crate) run: Run,
     /// Where each native request that was not taken back is placed, oldest first.
     pub(crate) requests: Vec<ScopeId>,
-    /// `uncancel()` was called without a request in this step (clause 3.3b).
+    /// `uncancel()` was called without a request in this step (clause 3.3b, I8).
     pub(crate) phantom: bool,
     pub(crate) group: Option<GroupId>,
     pub(crate) next: Option<TaskId>,
@@ -58,25 +63,27 @@ impl Kernel {
         task
     }
 
-    /// Makes a task that belongs to no group.
+    /// Makes a task that belongs to no group and that no scope reaches from outside. O(1) amortised.
     pub fn spawn_root(&mut self) -> TaskId {
         let task = self.new_task(None, None);
         self.verify();
         task
     }
 
-    /// A step begins. True if the task's current scope is effectively cancelled.
+    /// A step begins. True if the task's current scope is effectively cancelled. O(1).
     #[inline]
     pub fn begin(&mut self, task: TaskId) -> bool {
         let entry = &mut self.tasks[task];
+        debug_assert!(entry.run != Run::Running, "a step begins once");
         entry.run = Run::Running;
         self.scopes[entry.current].effective
     }
 
-    /// The step ended with the task waiting for a future. True if it is due at once.
+    /// The step ended with the task waiting for a future. True if it is due at once (D2). O(1).
     #[inline]
     pub fn park(&mut self, task: TaskId) -> bool {
         let entry = &mut self.tasks[task];
+        debug_assert!(entry.run == Run::Running, "a step ends after it began");
         entry.phantom = false;
         let effective = self.scopes[entry.current].effective;
         entry.run = if effective {
@@ -87,14 +94,33 @@ impl Kernel {
         effective
     }
 
-    /// The step ended with the task in the ready queue.
+    /// The step ended with the task in the ready queue. O(1).
     #[inline]
     pub fn yield_now(&mut self, task: TaskId) {
         let entry = &mut self.tasks[task];
+        debug_assert!(entry.run == Run::Running, "a step ends after it began");
         entry.phantom = false;
         entry.run = Run::Ready;
     }
 
+    /// The current scope of a task, which it is, changed its value: the last two columns of the table of states.
+    pub(crate) fn current_scope_changed(&mut self, task: TaskId, effective: bool, due: &mut Due) {
+        let entry = &mut self.tasks[task];
+        match (entry.run, effective) {
+            (Run::Parked, true) => {
+                entry.run = Run::Notified;
+                due.push(task);
+            }
+            (Run::Notified, false) => entry.run = Run::Parked,
+            (Run::Ready | Run::Running, _) | (Run::Parked, false) | (Run::Notified, true) => {}
+        }
+    }
+
+    pub(crate) fn is_waiting(&self, task: TaskId) -> bool {
+        matches!(self.tasks[task].run, Run::Parked | Run::Notified)
+    }
+
+    /// Where the task is between two steps; `None` once it has ended. This and what follows: O(1).
     pub fn run(&self, task: TaskId) -> Option<Run> {
         self.tasks.get(task).map(|task| task.run)
     }

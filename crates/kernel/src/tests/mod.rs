@@ -1,0 +1,5 @@
+//! The kernel against its definitions.
+
+mod history;
+mod model;
+mod random;
