@@ -226,6 +226,11 @@ impl Kernel {
         self.scopes.get(id).map(|scope| scope.shield)
     }
 
+    /// Whether an outer cancellation can be seen through the scope.
+    pub fn is_outer_visible(&self, id: ScopeId) -> Option<bool> {
+        self.scopes.get(id).map(|_| self.outer_visible(id))
+    }
+
     /// What the task's current scope is cancelled by, if it is (clause 1.16).
     ///
     /// O(d) for d scopes up to the one that is named or the nearest shield.

@@ -1,0 +1,604 @@
+//! `Task`: a coroutine that is driven by the loop, level-cancelled.
+//!
+//! Invariants: a pending task has a kernel entry and is listed in its state; `fut_waiter` is set exactly while it
+//! waits for a future. How a step goes is in `step.rs`.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use kernel::{ScopeId, TaskId};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit, intern};
+
+use crate::ffi::{self, Slot};
+use crate::future::{self, Future, Status};
+use crate::group::TaskGroup;
+use crate::names;
+use crate::ready::Ready;
+use crate::state::State;
+use crate::step;
+
+/// How a task goes on when its turn comes.
+#[derive(Default)]
+pub enum Resume {
+    /// It has not started: the first step is always taken (clause 2.2).
+    First,
+    /// After a bare yield: cancelled or not is decided when the step runs (2.3).
+    Bare,
+    /// After a yield that no cancellation reaches.
+    Shielded,
+    /// Waits for `fut_waiter`, or was woken by it.
+    Future,
+    Throw(Py<PyAny>),
+    #[default]
+    Running,
+    Done,
+}
+
+enum Name {
+    Number(u64),
+    Object(Py<PyString>),
+}
+
+/// Where a pending task is known; dropping it takes the task off the lists.
+struct Registration {
+    state: Py<State>,
+    id: TaskId,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        Python::attach(|py| {
+            let state = self.state.get();
+            let id = self.id;
+            if state.kernel(py, |kernel| kernel.is_alive(id)) {
+                // The task was destroyed while it was pending; nobody is left who could be told.
+                state.kernel(py, |kernel| drop(kernel.finish(id)));
+                state.unregister(py, id);
+            }
+        });
+    }
+}
+
+#[pyclass(frozen, subclass, extends = Future, module = "asyncbis")]
+pub struct Task {
+    registration: OnceLock<Registration>,
+    pub coro: Slot<Option<Py<PyAny>>>,
+    context: Slot<Option<Py<PyAny>>>,
+    name: Slot<Name>,
+    pub fut_waiter: Slot<Option<Py<PyAny>>>,
+    pub resume: Slot<Resume>,
+    pub group: Slot<Option<Py<TaskGroup>>>,
+    /// The messages of the native requests, oldest first.
+    requests: Slot<Vec<Option<Py<PyAny>>>>,
+    /// Somebody else owns its error (clause 6.5).
+    pub supervised: Slot<bool>,
+    log_destroy_pending: Slot<bool>,
+    /// What `cancelling()` says after the end.
+    final_cancelling: Slot<usize>,
+}
+
+/// What a new task is made of.
+pub struct NewTask<'py> {
+    pub coro: Bound<'py, PyAny>,
+    pub name: Option<Bound<'py, PyAny>>,
+    pub context: Option<Bound<'py, PyAny>>,
+    pub eager: bool,
+    pub supervised: bool,
+    pub group: Option<Bound<'py, TaskGroup>>,
+    /// The scope it hangs on, if not the group's.
+    pub under: Option<ScopeId>,
+}
+
+impl<'py> NewTask<'py> {
+    /// Puts it into the root group while that is open (clauses 4.2, 6.2).
+    pub fn in_root_group(mut self, state: &Bound<'py, State>) -> Self {
+        self.group = state
+            .get()
+            .root
+            .cloned(state.py())
+            .filter(|root| root.get().is_open(state.py()));
+        self
+    }
+}
+
+static NEXT_NAME: AtomicU64 = AtomicU64::new(1);
+
+impl Task {
+    fn empty() -> Self {
+        Task {
+            registration: OnceLock::new(),
+            coro: Slot::new(None),
+            context: Slot::new(None),
+            name: Slot::new(Name::Number(0)),
+            fut_waiter: Slot::new(None),
+            resume: Slot::new(Resume::Done),
+            group: Slot::new(None),
+            requests: Slot::new(Vec::new()),
+            supervised: Slot::new(false),
+            log_destroy_pending: Slot::new(true),
+            final_cancelling: Slot::new(0),
+        }
+    }
+
+    pub fn id(&self) -> Option<TaskId> {
+        self.registration.get().map(|registration| registration.id)
+    }
+
+    pub fn state<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, State>> {
+        match self.registration.get() {
+            Some(registration) => Ok(registration.state.bind(py)),
+            None => Err(PyRuntimeError::new_err("Task object is not initialized.")),
+        }
+    }
+
+    fn known(&self) -> PyResult<(&Py<State>, TaskId)> {
+        match self.registration.get() {
+            Some(registration) => Ok((&registration.state, registration.id)),
+            None => Err(PyRuntimeError::new_err("Task object is not initialized.")),
+        }
+    }
+
+    pub fn context(&self, py: Python<'_>) -> Py<PyAny> {
+        self.context
+            .cloned(py)
+            .map_or_else(|| py.None(), Bound::unbind)
+    }
+
+    /// Makes a task and puts it into the ready queue, or starts it at once.
+    pub fn spawn<'py>(state: &Bound<'py, State>, new: NewTask<'py>) -> PyResult<Bound<'py, Task>> {
+        let task = Bound::new(
+            state.py(),
+            PyClassInitializer::from(Future::on(state)).add_subclass(Task::empty()),
+        )?;
+        Self::begin(&task, state, new)?;
+        Ok(task)
+    }
+
+    fn begin<'py>(
+        slf: &Bound<'py, Task>,
+        state: &Bound<'py, State>,
+        new: NewTask<'py>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let this = slf.get();
+        state.get().check_thread(py)?;
+        if !ffi::is_coroutine(&new.coro)
+            && !names::iscoroutine(py)?.call1((&new.coro,))?.is_truthy()?
+        {
+            return Err(PyTypeError::new_err(format!(
+                "a coroutine was expected, got {}",
+                new.coro.repr()?
+            )));
+        }
+        let context = match new.context {
+            Some(context) if !context.is_none() => context,
+            _ => ffi::copy_context(py)?,
+        };
+        let name = match new.name {
+            Some(name) if !name.is_none() => Name::Object(name.str()?.unbind()),
+            _ => Name::Number(NEXT_NAME.fetch_add(1, Ordering::Relaxed)),
+        };
+        let group = match &new.group {
+            Some(group) => Some(group.get().open_id(py)?),
+            None => None,
+        };
+        let under = new.under;
+        let id = state.get().kernel(py, |kernel| match group {
+            Some(group) => kernel.spawn(group, under),
+            None => Some(kernel.spawn_root()),
+        });
+        let Some(id) = id else {
+            return Err(PyRuntimeError::new_err("the task group is closed"));
+        };
+        let registration = Registration {
+            state: state.clone().unbind(),
+            id,
+        };
+        if this.registration.set(registration).is_err() {
+            return Err(PyRuntimeError::new_err(
+                "a Task can be initialised only once",
+            ));
+        }
+        State::register(state, id, slf, group.is_some())?;
+        this.coro.set(py, Some(new.coro.unbind()));
+        this.context.set(py, Some(context.unbind()));
+        this.name.set(py, name);
+        this.group.set(py, new.group.map(Bound::unbind));
+        this.supervised.set(py, new.supervised);
+        this.resume.set(py, Resume::First);
+        slf.as_super().get().note_origin(py)?;
+        if new.eager && ffi::running(py).is_some_and(|running| running.is(state)) {
+            return step::run_eagerly(state, slf);
+        }
+        State::push(state, Ready::Task(slf.clone().unbind()))
+    }
+
+    /// Asks what the task waits for to be cancelled, once (clause 2.4).
+    pub fn attempt_delivery(slf: &Bound<'_, Self>, state: &Bound<'_, State>) -> PyResult<()> {
+        let py = slf.py();
+        let this = slf.get();
+        let (Some(waiter), Some(id)) = (this.fut_waiter.cloned(py), this.id()) else {
+            return Ok(());
+        };
+        let message = state.get().message_for(py, id);
+        if let Ok(future) = waiter.cast_exact::<Future>() {
+            return Future::cancel_with(future, message).map(drop);
+        }
+        if let Ok(task) = waiter.cast_exact::<Task>() {
+            return Self::cancel_with(task, message).map(drop);
+        }
+        let attempt = || -> PyResult<()> {
+            if !waiter.call_method0(intern!(py, "done"))?.is_truthy()? {
+                let keywords = PyDict::new(py);
+                keywords.set_item(intern!(py, "msg"), message)?;
+                waiter.call_method(intern!(py, "cancel"), (), Some(&keywords))?;
+            }
+            Ok(())
+        };
+        match attempt() {
+            Err(error) if !names::is_exit(error.value(py)) => State::report(
+                state,
+                "cancel() of an awaited future failed",
+                Some(&error),
+                Some(slf),
+            ),
+            other => other,
+        }
+    }
+
+    /// `Task.cancel()`: a native request (clause 3.1).
+    pub fn cancel_with(slf: &Bound<'_, Self>, message: Option<Bound<'_, PyAny>>) -> PyResult<bool> {
+        let py = slf.py();
+        let this = slf.get();
+        if slf.as_super().get().done(py) {
+            return Ok(false);
+        }
+        let (state, id) = this.known()?;
+        let state = state.bind(py);
+        state.get().check_thread(py)?;
+        let running = state.get().current(py).is_some_and(|task| task.is(slf));
+        let origin = state.get().running_origin(py);
+        let (requested, due) = state.get().kernel(py, |kernel| {
+            if running {
+                kernel.request_self(id)
+            } else {
+                (true, kernel.request(id, origin))
+            }
+        });
+        if requested {
+            let message = message.map(Bound::unbind);
+            this.requests
+                .with(py, move |requests| requests.push(message));
+        }
+        State::deliver(state, due)?;
+        Ok(true)
+    }
+
+    pub fn request_message<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.requests
+            .with(py, |requests| {
+                requests
+                    .last()
+                    .and_then(|message| message.as_ref().map(Slot::share))
+            })
+            .map(|message| message.into_bound(py))
+    }
+
+    /// The task has its outcome: scopes are closed, the group and everybody who waits are told.
+    pub fn end(
+        slf: &Bound<'_, Self>,
+        state: &Bound<'_, State>,
+        status: Status,
+        eager: bool,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let this = slf.get();
+        let (_, id) = this.known()?;
+        this.resume.set(py, Resume::Done);
+        if state.get().debug.get(py) && state.get().kernel(py, |kernel| kernel.has_open_scopes(id))
+        {
+            State::report(
+                state,
+                "A task ended with cancel scopes still open; use `with`",
+                None,
+                Some(slf),
+            )?;
+        }
+        let (cancelling, finished) = state
+            .get()
+            .kernel(py, |kernel| (kernel.cancelling(id), kernel.finish(id)));
+        this.final_cancelling.set(py, cancelling);
+        slf.as_super().get().status.set(py, status);
+        state.get().unregister(py, id);
+        drop(this.requests.take(py));
+        State::deliver(state, finished.due)?;
+        if this.group.is_some(py) {
+            if eager {
+                State::push(state, Ready::Ended(slf.clone().unbind()))?;
+            } else {
+                Self::tell_group(slf)?;
+            }
+        }
+        Future::complete(slf.as_super(), status)
+    }
+
+    /// The group takes the error, and is told that it may be empty now.
+    pub fn tell_group(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        match slf.get().group.take(py) {
+            Some(group) => TaskGroup::child_ended(group.bind(py), slf),
+            None => Ok(()),
+        }
+    }
+
+    /// "Task was destroyed but it is pending!", as asyncio says it.
+    pub fn report_destroyed(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        if !self.log_destroy_pending.get(py) || self.id().is_none() {
+            return Ok(());
+        }
+        let context = PyDict::new(py);
+        context.set_item("task", slf)?;
+        context.set_item("message", "Task was destroyed but it is pending!")?;
+        if let Some(traceback) = slf.as_super().get().source_traceback(py) {
+            context.set_item("source_traceback", traceback)?;
+        }
+        State::call_exception_handler(self.state(py)?, &context)
+    }
+}
+
+#[pymethods]
+impl Task {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(Future::empty()).add_subclass(Self::empty())
+    }
+
+    #[pyo3(signature = (coro, *, r#loop=None, name=None, context=None, eager_start=false))]
+    fn __init__<'py>(
+        slf: &Bound<'py, Self>,
+        coro: Bound<'py, PyAny>,
+        r#loop: Option<Bound<'py, PyAny>>,
+        name: Option<Bound<'py, PyAny>>,
+        context: Option<Bound<'py, PyAny>>,
+        eager_start: bool,
+    ) -> PyResult<()> {
+        let state = future::state_for(slf.py(), r#loop.as_ref())?;
+        let _ = slf.as_super().get().state.set(state.clone().unbind());
+        let new = NewTask {
+            coro,
+            name,
+            context,
+            eager: eager_start,
+            supervised: false,
+            group: None,
+            under: None,
+        };
+        Self::begin(slf, &state, new.in_root_group(&state))
+    }
+
+    #[getter]
+    fn __class__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        if slf.get_type().is(slf.py().get_type::<Self>()) {
+            return Ok(names::asyncio_task(slf.py())?.clone());
+        }
+        Ok(slf.get_type().into_any())
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        Ok(names::task_repr(slf.py())?.call1((slf,))?.unbind())
+    }
+
+    fn __del__(slf: &Bound<'_, Self>) {
+        future::finalize(slf.as_super());
+    }
+
+    #[pyo3(signature = (msg=None))]
+    fn cancel(slf: &Bound<'_, Self>, msg: Option<Bound<'_, PyAny>>) -> PyResult<bool> {
+        slf.as_super().get().log_traceback.set(slf.py(), false);
+        Self::cancel_with(slf, msg)
+    }
+
+    fn uncancel(slf: &Bound<'_, Self>) -> PyResult<usize> {
+        let py = slf.py();
+        let this = slf.get();
+        let (state, id) = this.known()?;
+        let state = state.bind(py);
+        if slf.as_super().get().done(py) {
+            let left = this.final_cancelling.get(py).saturating_sub(1);
+            this.final_cancelling.set(py, left);
+            return Ok(left);
+        }
+        let (withdrawn, due) = state.get().kernel(py, |kernel| kernel.withdraw(id));
+        if withdrawn {
+            drop(this.requests.with(py, Vec::pop));
+        }
+        State::deliver(state, due)?;
+        Ok(state.get().kernel(py, |kernel| kernel.cancelling(id)))
+    }
+
+    fn cancelling(&self, py: Python<'_>) -> PyResult<usize> {
+        let (state, id) = self.known()?;
+        if state.get().kernel(py, |kernel| kernel.is_alive(id)) {
+            return Ok(state.get().kernel(py, |kernel| kernel.cancelling(id)));
+        }
+        Ok(self.final_cancelling.get(py))
+    }
+
+    fn get_coro<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.coro.cloned(py)
+    }
+
+    fn get_context(&self, py: Python<'_>) -> Py<PyAny> {
+        self.context(py)
+    }
+
+    fn get_name<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let number = self.name.with(py, |name| match name {
+            Name::Number(number) => Ok(*number),
+            Name::Object(name) => Err(Slot::share(name)),
+        });
+        match number {
+            Err(name) => name.into_bound(py),
+            Ok(number) => {
+                let name = PyString::new(py, &format!("Task-{number}"));
+                self.name.set(py, Name::Object(name.clone().unbind()));
+                name
+            }
+        }
+    }
+
+    #[pyo3(signature = (name, /))]
+    fn set_name(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.name.set(py, Name::Object(name.str()?.unbind()));
+        Ok(())
+    }
+
+    #[pyo3(signature = (*, limit=None))]
+    fn get_stack(slf: &Bound<'_, Self>, limit: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        Ok(names::task_get_stack(slf.py())?
+            .call1((slf, limit))?
+            .unbind())
+    }
+
+    #[pyo3(signature = (*, limit=None, file=None))]
+    fn print_stack(
+        slf: &Bound<'_, Self>,
+        limit: Option<Py<PyAny>>,
+        file: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        names::task_print_stack(slf.py())?
+            .call1((slf, limit, file))
+            .map(drop)
+    }
+
+    #[pyo3(signature = (_result, /))]
+    fn set_result(&self, _result: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(PyRuntimeError::new_err(
+            "Task does not support set_result operation",
+        ))
+    }
+
+    #[pyo3(signature = (_exception, /))]
+    fn set_exception(&self, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(PyRuntimeError::new_err(
+            "Task does not support set_exception operation",
+        ))
+    }
+
+    #[getter]
+    fn _coro<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.coro.cloned(py)
+    }
+
+    #[getter]
+    fn _context(&self, py: Python<'_>) -> Py<PyAny> {
+        self.context(py)
+    }
+
+    #[getter]
+    fn _fut_waiter<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.fut_waiter.cloned(py)
+    }
+
+    /// Level cancellation never throws a value away, so this is never set (clause 2.4).
+    #[getter]
+    fn _must_cancel(&self) -> bool {
+        false
+    }
+
+    #[getter]
+    fn _num_cancels_requested(&self, py: Python<'_>) -> PyResult<usize> {
+        self.cancelling(py)
+    }
+
+    #[getter]
+    fn _log_destroy_pending(&self, py: Python<'_>) -> bool {
+        self.log_destroy_pending.get(py)
+    }
+
+    #[setter(_log_destroy_pending)]
+    fn set_log_destroy_pending(&self, py: Python<'_>, value: bool) {
+        self.log_destroy_pending.set(py, value);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(registration) = self.registration.get() {
+            visit.call(&registration.state)?;
+        }
+        self.coro.peek(|object| visit.call(object))?;
+        self.context.peek(|object| visit.call(object))?;
+        self.fut_waiter.peek(|object| visit.call(object))?;
+        self.group.peek(|object| visit.call(object))?;
+        self.requests
+            .peek(|requests| requests.iter().try_for_each(|message| visit.call(message)))?;
+        self.resume.peek(|resume| match resume {
+            Resume::Throw(error) => visit.call(error),
+            _ => Ok(()),
+        })
+    }
+
+    fn __clear__(&self) {
+        Python::attach(|py| {
+            drop(self.coro.take(py));
+            drop(self.context.take(py));
+            drop(self.fut_waiter.take(py));
+            drop(self.group.take(py));
+            drop(self.requests.take(py));
+        });
+    }
+}
+
+/// What a foreign future calls when it is done; it also stands for a waiting task in `_callbacks`.
+#[pyclass(frozen, module = "asyncbis._core")]
+pub struct Wakeup {
+    task: Py<Task>,
+}
+
+impl Wakeup {
+    pub fn of(task: Py<Task>) -> Self {
+        Wakeup { task }
+    }
+}
+
+#[pymethods]
+impl Wakeup {
+    #[getter]
+    fn __self__(&self, py: Python<'_>) -> Py<Task> {
+        self.task.clone_ref(py)
+    }
+
+    #[getter]
+    fn __qualname__(&self) -> &'static str {
+        "Task.task_wakeup"
+    }
+
+    #[getter]
+    fn __name__(&self) -> &'static str {
+        "task_wakeup"
+    }
+
+    fn __call__(&self, py: Python<'_>, _future: &Bound<'_, PyAny>) -> PyResult<()> {
+        let task = self.task.bind(py);
+        if task.as_super().get().done(py) {
+            return Ok(());
+        }
+        let state = task.get().state(py)?;
+        ffi::with_running(state, || {
+            let result = step::run(state, task);
+            State::leave_task(state)?;
+            result
+        })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.task)
+    }
+}
