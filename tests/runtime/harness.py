@@ -142,6 +142,13 @@ async def raised(awaitable: Awaitable[object]) -> str:
     return "nothing"
 
 
+def reports() -> list[dict[str, Any]]:
+    """Collect what is given to the running loop's exception handler from now on."""
+    collected: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: collected.append(context))
+    return collected
+
+
 def report(program: Program, **run_options: Any) -> None:
     """Run a program in this process and print its outcome line by line, for use in a child process."""
 
