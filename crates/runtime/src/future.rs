@@ -377,6 +377,13 @@ pub fn finalize(future: &Bound<'_, Future>) {
     }
 }
 
+/// asyncio's repr, which goes by `__class__`, with the name of the real type.
+pub fn repr_as(object: &Bound<'_, PyAny>, repr: &Bound<'_, PyAny>, class: &str) -> PyResult<String> {
+    let text: String = repr.call1((object,))?.extract()?;
+    let rest = text.strip_prefix('<').and_then(|text| text.strip_prefix(class)).unwrap_or(&text);
+    Ok(format!("<{}{rest}", object.get_type().name()?))
+}
+
 #[pymethods]
 impl Future {
     #[new]
@@ -392,13 +399,10 @@ impl Future {
         slf.get().note_origin(slf.py())
     }
 
+    /// `isinstance(x, asyncio.Future)` asks for this where the type does not answer; `type(x)` stays ours.
     #[getter]
-    fn __class__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        // `isinstance(x, asyncio.Future)` asks for it; see `isinstance` in the documentation of the package.
-        if slf.get_type().is(slf.py().get_type::<Self>()) {
-            return Ok(names::asyncio_future(slf.py())?.clone());
-        }
-        Ok(slf.get_type().into_any())
+    fn __class__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        Ok(names::asyncio_future(slf.py())?.clone().unbind())
     }
 
     #[classmethod]
@@ -436,8 +440,8 @@ impl Future {
         Err(ffi::stop_iteration(value))
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        Ok(names::future_repr(slf.py())?.call1((slf,))?.unbind())
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        repr_as(slf.as_any(), names::future_repr(slf.py())?, "Future")
     }
 
     fn __del__(slf: &Bound<'_, Self>) {

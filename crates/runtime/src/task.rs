@@ -385,15 +385,12 @@ impl Task {
     }
 
     #[getter]
-    fn __class__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        if slf.get_type().is(slf.py().get_type::<Self>()) {
-            return Ok(names::asyncio_task(slf.py())?.clone());
-        }
-        Ok(slf.get_type().into_any())
+    fn __class__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        Ok(names::asyncio_task(slf.py())?.clone().unbind())
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        Ok(names::task_repr(slf.py())?.call1((slf,))?.unbind())
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        future::repr_as(slf.as_any(), names::task_repr(slf.py())?, "Task")
     }
 
     fn __del__(slf: &Bound<'_, Self>) {
