@@ -56,8 +56,9 @@ impl Deadlines {
         }
     }
 
-    fn first(&self) -> Option<&Entry> {
-        self.heap.first()
+    /// The next deadline, and whose it is.
+    pub(crate) fn next(&self) -> Option<(f64, ScopeId)> {
+        self.heap.first().map(|entry| (entry.when, entry.scope))
     }
 
     /// Moves an entry towards the top until its parent is before it.
@@ -142,7 +143,7 @@ impl Kernel {
     /// When the next deadline is, if a scope is armed. O(1).
     #[inline]
     pub fn next_deadline(&self) -> Option<f64> {
-        self.deadlines.first().map(|entry| entry.when)
+        self.deadlines.next().map(|(when, _)| when)
     }
 
     /// Cancels the scopes whose deadline is not after `now`, in the order of their deadlines.
@@ -150,10 +151,10 @@ impl Kernel {
     /// O(1) if there are none; else O(log n) for each and what `cancel` costs.
     pub fn expire(&mut self, now: f64) -> Due {
         let mut due = Due::new();
-        while let Some(entry) = self.deadlines.first()
-            && entry.when <= now
+        while let Some((when, scope)) = self.deadlines.next()
+            && when <= now
         {
-            self.expire_one(entry.scope, &mut due);
+            self.expire_one(scope, &mut due);
         }
         self.verify();
         due

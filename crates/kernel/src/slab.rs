@@ -159,6 +159,14 @@ impl<T> Slab<T> {
         })
     }
 
+    /// Lets an entry's place be used this many times more, with the same entry at the end.
+    #[cfg(test)]
+    pub fn age(&mut self, key: Key<T>, times: u32) -> Key<T> {
+        let generation = &mut self.places[key.index()].0;
+        *generation = generation.saturating_add(times);
+        Key::new(key.index(), *generation)
+    }
+
     /// How many places there are, and how many of them are used up.
     #[cfg(any(test, feature = "oracle"))]
     pub fn places(&self) -> (usize, usize) {

@@ -1,5 +1,8 @@
-//! The kernel against its definitions.
+//! The kernel against its definitions: examples of the clauses, random histories, and every short history.
 
+mod clauses;
+mod exhaustive;
 mod history;
 mod model;
+mod parts;
 mod random;
