@@ -157,7 +157,6 @@ class TimerHandle:
     def get_context(self) -> Context: ...
     def _run(self) -> None: ...
 
-@final
 class State:
     """What asyncbis keeps for one event loop: its tasks, scopes, deadlines and ready queue."""
 
@@ -189,8 +188,11 @@ class State:
     def origin(self) -> object | None: ...
     def call_with_origin(self, origin: object, callback: Callable[..., object], /, *args: Any) -> None: ...
 
-class LoopCore:
-    """The Rust half of asyncbis.EventLoop: it stands before asyncio's selector loop in the class's bases."""
+class LoopCore(State):
+    """The Rust half of asyncbis.EventLoop: it stands before asyncio's selector loop in the class's bases.
+
+    An asyncbis loop is its own State: `loop._asyncbis_state is loop`.
+    """
 
     def call_soon(
         self, callback: Callable[[Unpack[_Ts]], object], *args: Unpack[_Ts], context: Context | None = None
@@ -209,6 +211,12 @@ class LoopCore:
     @property
     def _asyncbis_state(self) -> State: ...
     def _run_until_stopped(self) -> None: ...
+    def _clear(self) -> None: ...
+
+class _Sleep:
+    def __call__(self, delay: float, result: Any = None) -> Coroutine[Any, Any, Any]: ...
+
+sleep: _Sleep
 
 def timeout(delay: float | None, *, shield: bool = False) -> Timeout: ...
 def timeout_at(when: float | None, *, shield: bool = False) -> Timeout: ...
