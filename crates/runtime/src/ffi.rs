@@ -381,3 +381,21 @@ pub fn keeping_error(py: Python<'_>, f: impl FnOnce()) {
         pending.restore(py);
     }
 }
+
+/// The traceback of an exception, if it has been raised.
+pub fn traceback<'py>(exception: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: a new reference or NULL; the object is an exception.
+    unsafe {
+        Bound::from_owned_ptr_or_opt(
+            exception.py(),
+            ffi::PyException_GetTraceback(exception.as_ptr()),
+        )
+    }
+}
+
+/// Sets or removes the traceback of an exception.
+pub fn set_traceback(exception: &Bound<'_, PyAny>, traceback: Option<Bound<'_, PyAny>>) {
+    let traceback = traceback.unwrap_or_else(|| exception.py().None().into_bound(exception.py()));
+    // SAFETY: the object is an exception, the other a traceback or None.
+    unsafe { ffi::PyException_SetTraceback(exception.as_ptr(), traceback.as_ptr()) };
+}

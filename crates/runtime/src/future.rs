@@ -71,6 +71,8 @@ impl Waiters {
 pub struct Extra {
     pub cancel_message: Option<Py<PyAny>>,
     pub source_traceback: Option<Py<PyAny>>,
+    /// The exception's traceback when it was set: each raise starts from it, as in asyncio.
+    pub exception_traceback: Option<Py<PyAny>>,
 }
 
 #[pyclass(frozen, subclass, dict, weakref, module = "asyncbis")]
@@ -166,6 +168,32 @@ impl Future {
             )
         });
         drop(old);
+    }
+
+    fn exception_traceback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let traceback = self.extra.with(py, |extra| {
+            extra
+                .as_ref()
+                .and_then(|extra| extra.exception_traceback.as_ref())
+                .map(Slot::share)
+        });
+        traceback.map(|traceback| traceback.into_bound(py))
+    }
+
+    /// Keeps an exception as the outcome, with the traceback that it has now.
+    pub fn keep_exception(&self, exception: Bound<'_, PyAny>) {
+        let py = exception.py();
+        if let Some(traceback) = ffi::traceback(&exception) {
+            let traceback = traceback.unbind();
+            let old = self.extra.with(py, move |extra| {
+                extra
+                    .get_or_insert_default()
+                    .exception_traceback
+                    .replace(traceback)
+            });
+            drop(old);
+        }
+        self.exception.set(py, Some(exception.unbind()));
     }
 
     /// Where it was made, in debug mode.
@@ -284,6 +312,7 @@ impl Future {
             Status::Finished => {
                 this.log_traceback.set(py, false);
                 if let Some(exception) = this.exception.cloned(py) {
+                    ffi::set_traceback(&exception, this.exception_traceback(py));
                     return Err(PyErr::from_value(exception));
                 }
                 Ok(this
@@ -316,6 +345,7 @@ impl Future {
             if let Some(extra) = extra {
                 visit.call(&extra.cancel_message)?;
                 visit.call(&extra.source_traceback)?;
+                visit.call(&extra.exception_traceback)?;
             }
             Ok(())
         })
@@ -378,9 +408,16 @@ pub fn finalize(future: &Bound<'_, Future>) {
 }
 
 /// asyncio's repr, which goes by `__class__`, with the name of the real type.
-pub fn repr_as(object: &Bound<'_, PyAny>, repr: &Bound<'_, PyAny>, class: &str) -> PyResult<String> {
+pub fn repr_as(
+    object: &Bound<'_, PyAny>,
+    repr: &Bound<'_, PyAny>,
+    class: &str,
+) -> PyResult<String> {
     let text: String = repr.call1((object,))?.extract()?;
-    let rest = text.strip_prefix('<').and_then(|text| text.strip_prefix(class)).unwrap_or(&text);
+    let rest = text
+        .strip_prefix('<')
+        .and_then(|text| text.strip_prefix(class))
+        .unwrap_or(&text);
     Ok(format!("<{}{rest}", object.get_type().name()?))
 }
 
@@ -516,7 +553,7 @@ impl Future {
         } else {
             exception
         };
-        slf.get().exception.set(py, Some(exception.unbind()));
+        slf.get().keep_exception(exception);
         slf.get().log_traceback.set(py, true);
         Self::complete(slf, Status::Finished)
     }

@@ -201,7 +201,11 @@ impl State {
     /// Cancels what is past its deadline. Foreign loops are told when to come back.
     pub fn expire_deadlines(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        if slf.get().kernel(py, |kernel| kernel.next_deadline()).is_some() {
+        if slf
+            .get()
+            .kernel(py, |kernel| kernel.next_deadline())
+            .is_some()
+        {
             let now = Self::now(slf)?;
             let due = slf.get().kernel(py, |kernel| kernel.expire(now));
             Self::deliver(slf, due)?;
@@ -626,6 +630,7 @@ impl State {
         let py = slf.py();
         let this = slf.get();
         this.drain_scheduled.set(py, false);
+        this.thread.set(py, Some(current::thread_id()));
         this.refresh_debug(slf)?;
         let result = ffi::with_running(slf, || {
             Self::expire_deadlines(slf)?;

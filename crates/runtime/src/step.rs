@@ -58,6 +58,13 @@ fn step(state: &Bound<'_, State>, task: &Bound<'_, Task>, eager: bool) -> PyResu
         Resume::Throw(error) => Some(error.into_bound(py)),
         _ => None,
     };
+    if state.get().debug.get(py) {
+        report_swallowing(
+            state,
+            task,
+            effective && error.as_ref().is_some_and(names::is_cancelled_error),
+        )?;
+    }
     let context = this.context(py);
     let resumed = ffi::in_context(context.bind(py), || match &error {
         None => ffi::send_none(&coroutine),
@@ -73,6 +80,28 @@ fn step(state: &Bound<'_, State>, task: &Bound<'_, Task>, eager: bool) -> PyResu
         }
         Ok(Resumed::Raised(error)) | Err(error) => fail(state, task, error, eager),
     }
+}
+
+/// Debug mode: a task that is cancelled again and again without leaving its scope burns the processor (2.12).
+fn report_swallowing(
+    state: &Bound<'_, State>,
+    task: &Bound<'_, Task>,
+    delivered: bool,
+) -> PyResult<()> {
+    const MANY: u32 = 1000;
+    let py = state.py();
+    let count = if delivered {
+        task.get().deliveries.get(py) + 1
+    } else {
+        0
+    };
+    task.get().deliveries.set(py, count);
+    if count == MANY + 1 {
+        let message = "Task swallows cancellation in a loop: it received more than 1000 CancelledErrors in a row \
+                       and goes on awaiting; leave the cancelled scope, or shield what has to be awaited";
+        State::report(state, message, None, Some(task))?;
+    }
+    Ok(())
 }
 
 /// The error that the awaited future woke the task with.
@@ -258,6 +287,7 @@ fn fail(
     if names::is_cancelled_error(&value) {
         return Task::end(task, state, Status::Cancelled, eager);
     }
+    future.keep_exception(value.clone().into_any());
     let grouped = task.get().group.is_some(py);
     // A group takes the error, unless somebody else owns it and may or may not look at it.
     future

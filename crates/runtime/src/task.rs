@@ -78,6 +78,8 @@ pub struct Task {
     log_destroy_pending: Slot<bool>,
     /// What `cancelling()` says after the end.
     final_cancelling: Slot<usize>,
+    /// Debug mode: how many CancelledErrors it received in a row.
+    pub deliveries: Slot<u32>,
 }
 
 /// What a new task is made of.
@@ -120,6 +122,7 @@ impl Task {
             supervised: Slot::new(false),
             log_destroy_pending: Slot::new(true),
             final_cancelling: Slot::new(0),
+            deliveries: Slot::new(0),
         }
     }
 
