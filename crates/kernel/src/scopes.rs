@@ -205,7 +205,7 @@ impl Kernel {
         Some(due)
     }
 
-    /// Whether the scope was entered and not left or abandoned. This and the next four: O(1).
+    /// Whether the scope was entered and not left or abandoned. This and the next five: O(1).
     pub fn is_open(&self, id: ScopeId) -> bool {
         self.scopes.get(id).is_some()
     }

@@ -300,6 +300,8 @@ impl History {
         assert_eq!(kernel.shield(key), open(scope.shield));
         let effective = scope.open.then(|| self.model.effective(id));
         assert_eq!(kernel.is_effective(key), effective);
+        let outer = scope.open.then(|| self.model.outer_visible(id));
+        assert_eq!(kernel.is_outer_visible(key), outer);
         let deadline = scope.open.then_some(scope.deadline);
         assert_eq!(kernel.deadline(key), deadline);
     }

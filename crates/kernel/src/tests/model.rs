@@ -115,7 +115,7 @@ impl Model {
         requested || self.outer_visible(scope)
     }
 
-    fn outer_visible(&self, scope: usize) -> bool {
+    pub fn outer_visible(&self, scope: usize) -> bool {
         let parent = self.parent(scope);
         !self.scopes[scope].shield && parent.is_some_and(|parent| self.effective(parent))
     }

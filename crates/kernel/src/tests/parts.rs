@@ -68,25 +68,27 @@ fn a_key_shows_its_place_and_its_number() {
     assert_eq!(format!("{key:?}"), "0v1");
 }
 
-/// Every order of arming seven scopes, of which three are disarmed: what is left comes in the order of time.
+/// Every order of arming seven scopes, of which three are disarmed: what is left comes in the order of time, and
+/// where that is equal, in the order of arming.
 #[test]
 fn the_heap_keeps_its_order() {
     let mut slab = Slab::default();
     let scopes: Vec<ScopeId> = (0..7).map(|_| slab.insert(host_of_nothing())).collect();
+    let time = |scope: usize| (scope / 2) as f64;
     for order in permutations(7) {
         let mut armed = Deadlines::default();
-        for &when in &order {
-            armed.insert(scopes[when], when as f64);
+        for &scope in &order {
+            armed.insert(scopes[scope], time(scope));
         }
         for &gone in &order[..3] {
             armed.remove(scopes[gone]);
             armed.checked_entries();
         }
         let mut left = order[3..].to_vec();
-        left.sort_unstable();
-        for when in left {
-            assert_eq!(armed.next(), Some((when as f64, scopes[when])));
-            armed.remove(scopes[when]);
+        left.sort_by(|a, b| time(*a).total_cmp(&time(*b)));
+        for scope in left {
+            assert_eq!(armed.next(), Some((time(scope), scopes[scope])));
+            armed.remove(scopes[scope]);
             armed.checked_entries();
         }
         assert_eq!(armed.next(), None);
