@@ -1,27 +1,66 @@
 # The commands of this repository. Needed: cargo, make and Python 3.11 or newer.
+
+# The Python of .venv, which every command uses that needs only one.
 PYTHON ?= python3
+# The Pythons that the runtime is tested on and that wheels are built for, as paths or commands:
+# by default one of each minor version that is found on the machine.
+PYTHONS ?=
+
 LINTER := target/release/asyncbis-lint
+ENVIRONMENTS = $(PYTHON) tools/environments.py --python "$(PYTHON)" --pythons "$(PYTHONS)"
+VENV_PYTHON := .venv/bin/python
 # The build script includes the rule files by path, so `cargo fmt` does not see them.
 RULE_FILES := $(wildcard crates/linter/src/rules/bis*.rs)
 EDITION := 2024
+# What of the runtime's tests has a command of its own.
+SLOW := --ignore=tests/runtime/stress
 
-.PHONY: help demo build test fmt lint corpus precision bench
+.PHONY: help demo build venv test test-rust test-lint test-runtime typing stress conformance wheels \
+	fmt lint corpus precision bench bench-lint bench-runtime
 
 help: ## List these commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
-demo: build ## Check the programs of examples/ and show what is found
+demo: $(LINTER) ## Check the programs of examples/ and show what is found
 	@status=0; $(LINTER) check examples/ || status=$$?; \
 	if [ $$status -gt 1 ]; then exit $$status; fi
 
-build: ## Build the release linter, target/release/asyncbis-lint
+build: $(LINTER) venv ## Build both halves: target/release/asyncbis-lint, and asyncbis in .venv
+
+# Cargo knows what is up to date.
+.PHONY: $(LINTER)
+$(LINTER):
 	cargo build --release --locked
 
-test: ## Build and run every test
+venv:
+	$(ENVIRONMENTS) prepare
+
+test: test-lint test-runtime typing ## Build and run every test, those of the runtime on all of PYTHONS
+	@echo "All tests passed."
+
+test-lint: ## Only the tests of the Rust crates and of the linter
 	cargo test --workspace --locked
 	$(PYTHON) -m unittest discover --start-directory tests/corpus
 	$(PYTHON) -m unittest discover --start-directory tests/examples
-	@echo "All tests passed."
+
+test-runtime: ## Only the tests of the runtime, on all of PYTHONS
+	$(ENVIRONMENTS) each -- "-m pytest --quiet $(SLOW)"
+
+typing: ## Check the types of the package, of its users and of the stub
+	$(ENVIRONMENTS) prepare --requirements tests/typing/requirements.txt
+	$(VENV_PYTHON) -m mypy
+	$(VENV_PYTHON) -m mypy.stubtest asyncbis._core --mypy-config-file pyproject.toml
+	$(VENV_PYTHON) -m pyright --pythonpath $(VENV_PYTHON)
+
+stress: ## Nested groups cancelled at random, for minutes, on all of PYTHONS
+	$(ENVIRONMENTS) each -- "-m pytest --quiet tests/runtime/stress"
+
+conformance: ## Run libraries and their tests on asyncbis, on all of PYTHONS
+	$(ENVIRONMENTS) each --requirements tests/conformance/requirements.txt -- \
+		"-m pytest --quiet tests/conformance"
+
+wheels: ## Build a wheel for each of PYTHONS, and the source distribution, in target/wheels
+	$(ENVIRONMENTS) wheels
 
 fmt: ## Format the Rust code, rule files included
 	cargo fmt --all
@@ -35,10 +74,15 @@ lint: ## Clippy without warnings, and the format as `make fmt` leaves it
 corpus: ## Download the pinned packages that the linter is measured on
 	$(PYTHON) tests/corpus/fetch.py
 
-precision: build corpus ## Compare the findings on the corpus with what is known about them
+precision: $(LINTER) corpus ## Compare the findings on the corpus with what is known about them
 	$(PYTHON) tests/corpus/precision.py --stable
 	$(PYTHON) tests/corpus/precision.py --references
 	$(PYTHON) tests/corpus/precision.py
 
-bench: build corpus ## Measure speed and memory against ruff on the corpus
+bench: bench-lint bench-runtime ## Measure both halves
+
+bench-lint: $(LINTER) corpus ## Measure speed and memory of the linter against ruff on the corpus
 	$(PYTHON) tests/bench/bench_lint.py
+
+bench-runtime: venv ## Measure the runtime against asyncio, uvloop, Trio and AnyIO
+	$(VENV_PYTHON) tests/bench/bench_runtime.py

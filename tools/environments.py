@@ -265,6 +265,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pythons", default="", help="interpreters; by default those of the machine")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("find", help="print the interpreters that would be used")
+    commands.add_parser("missing", help="print the supported versions that none of them has")
     prepare = commands.add_parser("prepare", help="make .venv, with asyncbis installed in place")
     each = commands.add_parser("each", help="prepare every environment, then run `python COMMAND` in it")
     for command in (prepare, each):
@@ -286,6 +287,10 @@ def main() -> int:
         found = [interpreter(command) for command in given] if given else find(options.python)
         if options.command == "find":
             print(" ".join(one.executable for one in found))
+            return 0
+        if options.command == "missing":
+            minors = {one.minor for one in found}
+            print(" ".join(dotted(version) for version in SUPPORTED if version not in minors))
             return 0
         say(f"Pythons: {' '.join(map(str, found))}")
         environments = [environment(one, first) for one in found]
