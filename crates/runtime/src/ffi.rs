@@ -117,6 +117,20 @@ impl<T> Slot<Option<Py<T>>> {
     }
 }
 
+/// False in zeroed memory: says that an object's fields have been written.
+///
+/// Before Python 3.13 an object with a `__dict__` is known to the collector before PyO3 writes the Rust fields,
+/// and making that dict can start a collection. `__traverse__` of such classes asks this first.
+pub struct Made(bool);
+
+impl Made {
+    pub const YES: Made = Made(true);
+
+    pub fn is_set(&self) -> bool {
+        self.0
+    }
+}
+
 /// What became of a coroutine that was resumed.
 pub enum Resumed<'py> {
     Yielded(Bound<'py, PyAny>),

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
-use crate::ffi::{self, Slot};
+use crate::ffi::{self, Made, Slot};
 use crate::names;
 use crate::ready::Ready;
 use crate::state::State;
@@ -77,6 +77,7 @@ pub struct Extra {
 
 #[pyclass(frozen, subclass, dict, weakref, module = "asyncbis")]
 pub struct Future {
+    pub made: Made,
     pub state: OnceLock<Py<State>>,
     pub status: Slot<Status>,
     pub result: Slot<Option<Py<PyAny>>>,
@@ -93,6 +94,7 @@ pub struct Future {
 impl Future {
     pub fn empty() -> Self {
         Future {
+            made: Made::YES,
             state: OnceLock::new(),
             status: Slot::new(Status::Pending),
             result: Slot::new(None),
@@ -324,6 +326,9 @@ impl Future {
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_set() {
+            return Ok(());
+        }
         if let Some(state) = self.state.get() {
             visit.call(state)?;
         }

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
-use crate::ffi::{self, Slot};
+use crate::ffi::{self, Made, Slot};
 use crate::future::Future;
 use crate::names;
 use crate::operation::{Operation, Poll, Work};
@@ -23,6 +23,7 @@ enum Phase {
 
 #[pyclass(frozen, subclass, weakref, dict, module = "asyncbis")]
 pub struct TaskGroup {
+    made: Made,
     phase: Slot<Phase>,
     scope: Py<CancelScope>,
     state: Slot<Option<Py<State>>>,
@@ -321,6 +322,7 @@ impl TaskGroup {
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         Ok(TaskGroup {
+            made: Made::YES,
             phase: Slot::new(Phase::New),
             scope: Py::new(py, CancelScope::make(None, false, "TaskGroup"))?,
             state: Slot::new(None),
@@ -470,6 +472,9 @@ impl TaskGroup {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_set() {
+            return Ok(());
+        }
         visit.call(&self.scope)?;
         self.state.peek(|object| visit.call(object))?;
         self.errors

@@ -7,12 +7,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
-use crate::ffi::{self, Slot};
+use crate::ffi::{self, Made, Slot};
 use crate::names;
 use crate::state::State;
 
 #[pyclass(frozen, subclass, weakref, module = "asyncbis", name = "Handle")]
 pub struct Handle {
+    made: Made,
     state: Py<State>,
     callback: Slot<Option<Py<PyAny>>>,
     args: Slot<Option<Py<PyTuple>>>,
@@ -37,6 +38,7 @@ impl Handle {
             _ => ffi::copy_context(py)?.unbind(),
         };
         let handle = Handle {
+            made: Made::YES,
             state: state.clone().unbind(),
             callback: Slot::new(Some(callback)),
             args: Slot::new(Some(args)),
@@ -104,6 +106,9 @@ impl Handle {
     }
 
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_set() {
+            return Ok(());
+        }
         visit.call(&self.state)?;
         self.callback.peek(|object| visit.call(object))?;
         self.args.peek(|object| visit.call(object))?;

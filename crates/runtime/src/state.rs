@@ -14,7 +14,7 @@ use pyo3::{PyTraverseError, PyVisit, intern};
 use rustc_hash::FxHashMap;
 
 use crate::current;
-use crate::ffi::{self, Slot, WeakTask};
+use crate::ffi::{self, Made, Slot, WeakTask};
 use crate::future::Future;
 use crate::group::TaskGroup;
 use crate::names;
@@ -40,6 +40,7 @@ struct Member {
 
 #[pyclass(frozen, subclass, weakref, dict, module = "asyncbis._core")]
 pub struct State {
+    made: Made,
     foreign: Slot<Option<Py<PyAny>>>,
     kernel: Slot<Kernel>,
     pub ready: Slot<VecDeque<Ready>>,
@@ -74,6 +75,7 @@ impl State {
             Clock::Monotonic
         };
         State {
+            made: Made::YES,
             foreign: Slot::new(foreign),
             kernel: Slot::new(Kernel::new()),
             ready: Slot::new(VecDeque::new()),
@@ -669,6 +671,9 @@ impl State {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_set() {
+            return Ok(());
+        }
         self.foreign.peek(|object| visit.call(object))?;
         self.ready
             .peek(|queue| queue.iter().try_for_each(|ready| ready.traverse(&visit)))?;

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
-use crate::ffi::{self, Slot};
+use crate::ffi::{self, Made, Slot};
 use crate::future::{self, Future, Status};
 use crate::group::TaskGroup;
 use crate::names;
@@ -64,6 +64,7 @@ impl Drop for Registration {
 
 #[pyclass(frozen, subclass, extends = Future, module = "asyncbis")]
 pub struct Task {
+    made: Made,
     registration: OnceLock<Registration>,
     pub coro: Slot<Option<Py<PyAny>>>,
     context: Slot<Option<Py<PyAny>>>,
@@ -111,6 +112,7 @@ static NEXT_NAME: AtomicU64 = AtomicU64::new(1);
 impl Task {
     fn empty() -> Self {
         Task {
+            made: Made::YES,
             registration: OnceLock::new(),
             coro: Slot::new(None),
             context: Slot::new(None),
@@ -530,6 +532,9 @@ impl Task {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_set() {
+            return Ok(());
+        }
         if let Some(registration) = self.registration.get() {
             visit.call(&registration.state)?;
         }
