@@ -90,6 +90,7 @@ impl<T> Slab<T> {
         self.len
     }
 
+    #[inline]
     pub fn insert(&mut self, value: T) -> Key<T> {
         let key = self.vacant_key();
         match self.places.get_mut(key.index()) {
@@ -113,6 +114,7 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     pub fn remove(&mut self, key: Key<T>) -> Option<T> {
         let (generation, place) = self.places.get_mut(key.index())?;
         if *generation != key.generation || matches!(place, Place::Vacant { .. }) {

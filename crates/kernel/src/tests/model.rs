@@ -98,7 +98,7 @@ impl Model {
     }
 
     /// The scope that a task of a group was hung on was closed.
-    fn abandoned(&self, scope: usize) -> bool {
+    pub fn abandoned(&self, scope: usize) -> bool {
         let in_group = self.tasks[self.scopes[scope].host].group.is_some();
         in_group && self.is_task_scope(scope) && self.parent(scope).is_none()
     }
