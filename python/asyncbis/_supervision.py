@@ -1,0 +1,97 @@
+"""Who owns the error of a failed background task: the root group, or somebody else (clauses 6.5, 6.6).
+
+The core asks this module when a child of the root group has failed. A task is *supervised* when
+somebody else takes its error: asyncbis's own functions say so when they spawn it, everybody else is
+recognised by the done-callbacks that they have put on the task.
+
+Invariant: `KeyboardInterrupt` and `SystemExit` are never left to a supervisor (clause 6.4a).
+Deliberately not here: which errors a run ends with (`_run.py`).
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+from ._core import State, Task
+
+BackgroundErrors: TypeAlias = Literal["all", "unobserved"]
+Supervisor: TypeAlias = Callable[[Task[Any]], bool]
+
+# Done-callbacks of functions that hand the error on: (module, qualified name).
+_OWNERS = frozenset(
+    {
+        ("asyncio.taskgroups", "TaskGroup._on_task_done"),
+        ("asyncio.tasks", "_AsCompletedIterator._handle_completion"),
+        ("asyncio.tasks", "as_completed.<locals>._on_completion"),
+        ("asyncio.tasks", "shield.<locals>._inner_done_callback"),
+        ("asyncio.tasks", "shield.<locals>._log_on_exception"),
+        ("asyncio.tasks", "_log_on_exception"),
+        # wait_for() before Python 3.12.
+        ("asyncio.tasks", "_release_waiter"),
+        ("asyncio.futures", "_chain_future.<locals>._call_set_state"),
+        ("asyncio.streams", "StreamReaderProtocol.connection_made.<locals>.callback"),
+        ("anyio._backends._asyncio", "TaskGroup._spawn.<locals>.task_done"),
+    }
+)
+_GATHER = ("asyncio.tasks", "gather.<locals>._done_callback")
+# Coroutines of the standard library whose errors their parent looks at: the attempts of a race.
+_OWNED_COROUTINES = frozenset({"staggered_race.<locals>.run_one_coro"})
+_MARK = "_asyncbis_supervised"
+
+
+def supervisor(background_errors: BackgroundErrors) -> Supervisor:
+    """The predicate for `State.supervisor`: True for a task whose error somebody else owns."""
+    if background_errors == "all":
+        return is_owned
+    if background_errors == "unobserved":
+        return is_observed
+    raise ValueError(f'background_errors must be "all" or "unobserved", not {background_errors!r}')
+
+
+def is_owned(task: Task[Any]) -> bool:
+    """True if the error of `task` goes to one of the owners of clause 6.5."""
+    if _must_end_the_run(task):
+        return False
+    if getattr(task, _MARK, False):
+        return True
+    if getattr(task.get_coro(), "__qualname__", None) in _OWNED_COROUTINES:
+        return True
+    return any(_hands_on(callback, task) for callback, _ in task._callbacks or ())
+
+
+def is_observed(task: Task[Any]) -> bool:
+    """The lenient form: True as well if anybody at all waits for `task` or has a callback on it."""
+    if _must_end_the_run(task):
+        return False
+    return is_owned(task) or bool(task._callbacks) or bool(task._asyncio_awaited_by)
+
+
+def spawn_supervised(loop: Any, coro: Any, *, name: str | None = None) -> Any:
+    """Create a task on `loop` whose error the caller owns.
+
+    Loops and task factories of other people are asked in their own way; where the task is theirs,
+    too, there is no root group that could take its error.
+    """
+    if getattr(loop, "_asyncbis_factory", True) is None:
+        state: State = loop._asyncbis_state
+        return state.create_task(coro, name=name, supervised=True)
+    task = loop.create_task(coro) if name is None else loop.create_task(coro, name=name)
+    if isinstance(task, Task):
+        setattr(task, _MARK, True)
+    return task
+
+
+def _must_end_the_run(task: Task[Any]) -> bool:
+    return not task.cancelled() and isinstance(task._exception, (KeyboardInterrupt, SystemExit))
+
+
+def _hands_on(callback: Any, task: Task[Any]) -> bool:
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    function = getattr(callback, "__func__", callback)
+    name = (getattr(function, "__module__", None), getattr(function, "__qualname__", None))
+    if name == _GATHER:
+        # gather() marks the tasks that it made itself like this; a task that it was given keeps
+        # reporting to the root group (clause 9.10).
+        return not task._log_destroy_pending
+    return name in _OWNERS
