@@ -118,9 +118,9 @@ async def _close_asyncgen(loop: AbstractEventLoop, agen: AsyncGenerator[Any, Any
         )
 
 
-class EventLoop(
+class EventLoop(  # type: ignore[misc]  # the core's handles and futures are not asyncio's
     LevelLoop, ExecutorMixin, SubprocessMixin, ServerMixin, LoopCore, asyncio.SelectorEventLoop
-):  # type: ignore[misc]
+):
     """asyncbis's event loop: asyncio's selector loop on a Rust queue, with level cancellation.
 
     Everything that asyncio's loop offers works: sockets, servers, subprocesses, signals, executors,
