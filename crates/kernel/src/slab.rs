@@ -152,6 +152,13 @@ impl<T> Slab<T> {
         }
     }
 
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().filter_map(|(_, place)| match place {
+            Place::Occupied(value) => Some(value),
+            Place::Vacant { .. } => None,
+        })
+    }
+
     #[cfg(any(test, feature = "oracle"))]
     pub fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
         let places = self.places.iter().enumerate();

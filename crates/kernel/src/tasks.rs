@@ -152,6 +152,16 @@ impl Kernel {
             .is_some_and(|task| task.current != task.scope)
     }
 
+    /// Whether a group is open in a scope that the task has entered.
+    ///
+    /// O(g) for g groups; asked only about a task that ended with scopes open.
+    pub fn has_open_group(&self, task: TaskId) -> bool {
+        self.groups.values().any(|group| {
+            let scope = self.scopes.get(group.scope);
+            scope.is_some_and(|scope| scope.host == task)
+        })
+    }
+
     /// How many tasks there are.
     pub fn task_count(&self) -> usize {
         self.tasks.len()

@@ -43,7 +43,6 @@ impl LoopCore {
         if !(ready && Self::polled_lately(slf)) {
             Self::poll(slf, ready)?;
         }
-        State::expire_deadlines(state)?;
         Self::run_timers(state)?;
         State::run_batch(state)
     }
@@ -94,13 +93,19 @@ impl LoopCore {
         }
     }
 
+    /// Makes ready what is due: callbacks first, then sleepers and cancelled tasks in the order of their times.
+    ///
+    /// A callback that is due in this tick thus runs before the tasks that the tick wakes, as in asyncio, where
+    /// it is a callback that wakes them.
     fn run_timers(state: &Bound<'_, State>) -> PyResult<()> {
         let py = state.py();
-        if state.get().timers.with(py, |timers| timers.is_empty()) {
+        let idle = state.get().timers.with(py, |timers| timers.is_empty());
+        if idle && state.get().kernel(py, |kernel| kernel.next_deadline()).is_none() {
             return Ok(());
         }
         let now = State::now(state)? + RESOLUTION;
-        while let Some(timer) = state.get().timers.with(py, |timers| timers.pop(now)) {
+        let mut sleepers = Vec::new();
+        while let Some((when, timer)) = state.get().timers.with(py, |timers| timers.pop(now)) {
             if !timers::is_live(py, &timer) {
                 state.get().timers.with(py, Timers::note_popped_cancelled);
                 continue;
@@ -111,10 +116,14 @@ impl LoopCore {
                     handle.get().scheduled.set(py, false);
                     State::push(state, Ready::Handle(handle.into_super().unbind()))?;
                 }
-                Timer::Wake { future, result } => Future::resolve(future.bind(py), result)?,
+                Timer::Wake { future, result } => sleepers.push((when, future, result)),
             }
         }
-        Ok(())
+        for (when, future, result) in sleepers {
+            State::expire_until(state, when)?;
+            Future::resolve(future.bind(py), result)?;
+        }
+        State::expire_until(state, now)
     }
 
     fn check_callback(

@@ -33,6 +33,9 @@ pub struct TaskGroup {
     waiter: Slot<Option<Py<Future>>>,
     /// There was a child to wait for (clause 5.7).
     waited: Slot<bool>,
+    /// The body ended with a CancelledError although nobody had cancelled the group: it is not the group's to
+    /// swallow.
+    foreign_cancel: Slot<bool>,
 }
 
 /// How far `__aexit__` has come.
@@ -241,6 +244,7 @@ impl TaskGroup {
     fn body_failed(&self, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = error.py();
         if names::is_cancelled_error(error) {
+            self.foreign_cancel.set(py, !self.scope.get().is_cancel_called(py));
             return self.scope.get().cancel_with(py, None);
         }
         self.add_error(error);
@@ -288,6 +292,11 @@ impl TaskGroup {
         this.phase.set(py, Phase::Finished);
         state.get().kernel(py, |kernel| kernel.close_group(group));
         drop(this.state.take(py));
+        let is_body = outcome.as_ref().zip(body).is_some_and(|(outcome, body)| outcome.is(body));
+        if is_body && this.foreign_cancel.get(py) {
+            this.scope.get().leave(py, None)?;
+            return Ok(Poll::Return(false.into_pyobject(py)?.to_owned().into_any()));
+        }
         let left = this.scope.get().leave(py, outcome.as_ref())?;
         if let Some(raised) = left.raised {
             return Err(raised);
@@ -298,7 +307,7 @@ impl TaskGroup {
         if left.swallowed {
             return Ok(Poll::Return(true.into_pyobject(py)?.to_owned().into_any()));
         }
-        if body.is_some_and(|body| body.is(&outcome)) {
+        if is_body {
             return Ok(Poll::Return(false.into_pyobject(py)?.to_owned().into_any()));
         }
         Err(PyErr::from_value(outcome))
@@ -329,6 +338,7 @@ impl TaskGroup {
             errors: Slot::new(Vec::new()),
             waiter: Slot::new(None),
             waited: Slot::new(false),
+            foreign_cancel: Slot::new(false),
         })
     }
 

@@ -198,6 +198,9 @@ impl CancelScope {
         if rest.is_none() {
             left.swallowed = true;
         } else {
+            // `split` copies the cause, which sets this flag as a side effect.
+            let flag = intern!(py, "__suppress_context__");
+            rest.setattr(flag, error.getattr(flag)?)?;
             left.raised = Some(PyErr::from_value(rest));
         }
         Ok(())

@@ -200,19 +200,19 @@ impl State {
         }
     }
 
-    /// Cancels what is past its deadline. Foreign loops are told when to come back.
-    pub fn expire_deadlines(slf: &Bound<'_, Self>) -> PyResult<()> {
+        /// Cancels what is past its deadline, on a foreign loop, which is told when to come back.
+    fn expire_deadlines(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        if slf
-            .get()
-            .kernel(py, |kernel| kernel.next_deadline())
-            .is_some()
-        {
-            let now = Self::now(slf)?;
-            let due = slf.get().kernel(py, |kernel| kernel.expire(now));
-            Self::deliver(slf, due)?;
+        if slf.get().kernel(py, |kernel| kernel.next_deadline()).is_some() {
+            Self::expire_until(slf, Self::now(slf)?)?;
         }
         Self::arm(slf)
+    }
+
+    /// Cancels the scopes whose deadline is not after `when`.
+    pub fn expire_until(slf: &Bound<'_, Self>, when: f64) -> PyResult<()> {
+        let due = slf.get().kernel(slf.py(), |kernel| kernel.expire(when));
+        Self::deliver(slf, due)
     }
 
     /// On a foreign loop, makes sure that it wakes up for the next deadline.

@@ -303,18 +303,12 @@ impl Task {
         let this = slf.get();
         let (_, id) = this.known()?;
         this.resume.set(py, Resume::Done);
-        if state.get().debug.get(py) && state.get().kernel(py, |kernel| kernel.has_open_scopes(id))
-        {
-            State::report(
-                state,
-                "A task ended with cancel scopes still open; use `with`",
-                None,
-                Some(slf),
-            )?;
+                if state.get().kernel(py, |kernel| kernel.has_open_scopes(id)) {
+            Self::report_open_scopes(slf, state, id)?;
         }
         let (cancelling, finished) = state
             .get()
-            .kernel(py, |kernel| (kernel.cancelling(id), kernel.finish(id)));
+            .kernel(py, |kernel| (kernel.request_count(id), kernel.finish(id)));
         this.final_cancelling.set(py, cancelling);
         slf.as_super().get().status.set(py, status);
         state.get().unregister(py, id);
@@ -328,6 +322,20 @@ impl Task {
             }
         }
         Future::complete(slf.as_super(), status)
+    }
+
+    /// A group that was not left is reported always, a mere scope in debug mode (clauses 1.11, 5.13).
+    fn report_open_scopes(slf: &Bound<'_, Self>, state: &Bound<'_, State>, id: TaskId) -> PyResult<()> {
+        let py = slf.py();
+        if state.get().kernel(py, |kernel| kernel.has_open_group(id)) {
+            let message = "A task ended without leaving its TaskGroup, whose tasks are cancelled; use `async with`";
+            return State::report(state, message, None, Some(slf));
+        }
+        if state.get().debug.get(py) {
+            let message = "A task ended with cancel scopes still open; use `with`";
+            return State::report(state, message, None, Some(slf));
+        }
+        Ok(())
     }
 
     /// The group takes the error, and is told that it may be empty now.

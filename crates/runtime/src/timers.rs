@@ -87,11 +87,11 @@ impl Timers {
     }
 
     /// The next timer that is not after `now`.
-    pub fn pop(&mut self, now: f64) -> Option<Timer> {
+    pub fn pop(&mut self, now: f64) -> Option<(f64, Timer)> {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(entry)| entry.timer)
+        self.heap.pop().map(|Reverse(entry)| (entry.when, entry.timer))
     }
 
     /// Takes the first entry out if it answers to a description.
