@@ -88,8 +88,9 @@ def run(program: Program, library: str) -> tuple[int, str, str]:
     warnings = ["-W", "ignore::SyntaxWarning"]
     command = [sys.executable, "-u", *warnings, "-c", program.on(library)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) as process:
-        first = ""
+    # Without a buffer, the first line is read alone and `communicate()` gets all others.
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, cwd=ROOT, bufsize=0) as process:
+        first = b""
         try:
             if program.interrupt:
                 assert process.stdout is not None
@@ -99,7 +100,7 @@ def run(program: Program, library: str) -> tuple[int, str, str]:
         except subprocess.TimeoutExpired:
             process.kill()
             pytest.fail(f"{program.place}: no end on {library} after {LIMIT:.0f} seconds")
-    return process.returncode, first + out, err
+    return process.returncode, (first + out).decode(), err.decode()
 
 
 @pytest.mark.parametrize(
