@@ -42,9 +42,10 @@ def task_from_factory(
     loop: AbstractEventLoop,
     factory: TaskFactory,
     coro: Any,
-    name: str | None,
-    context: Context | None,
-    eager_start: bool | None,
+    *,
+    name: str | None = None,
+    context: Context | None = None,
+    eager_start: bool | None = None,
 ) -> Task[Any]:
     """Call a task factory in the way of this Python version, and refuse a foreign task."""
     if factory is _ASYNCIO_EAGER:

@@ -10,6 +10,7 @@ Deliberately not here: the root task group and the order of a shutdown (`_run.py
 """
 
 import asyncio
+import functools
 import sys
 import threading
 import weakref
@@ -43,28 +44,7 @@ class LevelLoop(AbstractEventLoop):
 
         async def shutdown_default_executor(self, timeout: float | None = None) -> None: ...
 
-    # Tasks.
-
-    def create_task(  # type: ignore[override]  # a Task of asyncbis, which is no subclass of asyncio's
-        self,
-        coro: Any,
-        *,
-        name: str | None = None,
-        context: Context | None = None,
-        eager_start: bool | None = None,
-    ) -> Task[Any]:
-        """Schedule a coroutine as a task of the root group of the running `run()` (clause 6.2).
-
-        `eager_start=True` runs it up to its first suspension before this returns (clause 4.3).
-        Raises TypeError for anything but a coroutine, and NotImplementedError when a task factory
-        returns a foreign task.
-        """
-        factory = self._asyncbis_factory
-        if factory is None:
-            return self._asyncbis_state.create_task(
-                coro, name=name, context=context, eager_start=eager_start
-            )
-        return task_from_factory(self, factory, coro, name, context, eager_start)
+    # Tasks. Where no factory is set, EventLoop's create_task() is the core's, without a detour.
 
     def set_task_factory(self, factory: TaskFactory | None) -> None:
         """Let `factory(loop, coro, ...)` make the tasks of this loop; None sets the default again.
@@ -75,6 +55,9 @@ class LevelLoop(AbstractEventLoop):
         if factory is not None and not callable(factory):
             raise TypeError("task factory must be a callable or None")
         self._asyncbis_factory = factory
+        vars(self).pop("create_task", None)
+        if factory is not None:
+            vars(self)["create_task"] = functools.partial(task_from_factory, self, factory)
 
     def get_task_factory(self) -> TaskFactory | None:
         """The task factory that was set, or None."""
@@ -160,6 +143,11 @@ class EventLoop(  # type: ignore[misc]  # the core's handles and futures are not
             self._set_coroutine_origin_tracking(False)
             sys.set_asyncgen_hooks(*hooks)
 
+    def close(self) -> None:
+        """Close the loop; it must not be running. Tasks that are left stay unfinished (clause 8.5)."""
+        super().close()
+        self._clear()
+
 
 class ForeignLoop(LevelLoop):
     """The mixin that `asyncbis_loop_class()` puts before somebody else's loop class."""
@@ -167,6 +155,19 @@ class ForeignLoop(LevelLoop):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._asyncbis_state = State.of(self)
+
+    def create_task(  # type: ignore[override]  # a Task of asyncbis, which is no subclass of asyncio's
+        self,
+        coro: Any,
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+        eager_start: bool | None = None,
+    ) -> Task[Any]:
+        """Schedule a coroutine as a task of the root group of the running `run()` (clause 6.2)."""
+        return self._asyncbis_state.create_task(
+            coro, name=name, context=context, eager_start=eager_start
+        )
 
     def create_future(self) -> Future[Any]:  # type: ignore[override]  # ours is no subclass of asyncio's
         """A future of asyncbis that belongs to this loop."""
@@ -277,6 +278,9 @@ def create_task(
     `eager_start=True` runs it up to its first suspension before this returns.
     Returns the task. Raises RuntimeError if no loop is running in this thread.
     """
+    loop: Any = asyncio.get_running_loop()
+    if name is None and context is None and eager_start is None:
+        return loop.create_task(coro)  # type: ignore[no-any-return]
     options: dict[str, Any] = {}
     if name is not None:
         options["name"] = name
@@ -284,5 +288,4 @@ def create_task(
         options["context"] = context
     if eager_start is not None:
         options["eager_start"] = eager_start
-    task: Any = asyncio.get_running_loop().create_task(coro, **options)
-    return task  # type: ignore[no-any-return]
+    return loop.create_task(coro, **options)  # type: ignore[no-any-return]

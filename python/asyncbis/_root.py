@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
-from ._core import Task, TaskGroup, uncancellable_future
+from ._core import State, Task, TaskGroup, uncancellable_future
 from ._loop import LevelLoop
 from ._registry import hide
 from ._signals import exit_exception
@@ -45,8 +45,8 @@ class RootRun(Generic[_T]):
         # What `async with root` raised, and how many background errors came before main's end.
         self._failure: BaseException | None = None
         self._errors_before_main = 0
-        self.task: Task[None] = loop._asyncbis_state.create_task(
-            self._run(), name="asyncbis root task"
+        self.task: Task[None] = State.create_task(
+            loop._asyncbis_state, self._run(), name="asyncbis root task"
         )
         hide(self.task)
 

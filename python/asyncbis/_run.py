@@ -135,7 +135,9 @@ class Runner:
             if not signals.aborted:
                 signals.install(None)
                 try:
-                    task = loop._asyncbis_state.create_task(_shutdown(loop), name="asyncbis shutdown")
+                    task = State.create_task(
+                        loop._asyncbis_state, _shutdown(loop), name="asyncbis shutdown"
+                    )
                     hide(task)
                     loop.run_until_complete(task)
                 finally:
@@ -229,7 +231,7 @@ def _drive(loop: LevelLoop, root: RootRun[Any], signals: Signals) -> BaseExcepti
             try:
                 loop.run_until_complete(root.task)
             except BaseException as exc:
-                if signals.aborted or loop.is_closed():
+                if signals.aborted or loop.is_closed() or loop.is_running():
                     raise
                 # A callback raised KeyboardInterrupt or SystemExit, or stopped the loop.
                 if fatal is None:

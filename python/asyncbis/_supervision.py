@@ -73,8 +73,7 @@ def spawn_supervised(loop: Any, coro: Any, *, name: str | None = None) -> Any:
     too, there is no root group that could take its error.
     """
     if getattr(loop, "_asyncbis_factory", True) is None:
-        state: State = loop._asyncbis_state
-        return state.create_task(coro, name=name, supervised=True)
+        return State.create_task(loop._asyncbis_state, coro, name=name, supervised=True)
     task = loop.create_task(coro) if name is None else loop.create_task(coro, name=name)
     if isinstance(task, Task):
         setattr(task, _MARK, True)
