@@ -165,12 +165,27 @@ impl LoopCore {
             .with(py, move |timers| timers.push(when, entry));
         Ok(timer)
     }
+
+    /// A subclass may bring its own `time()`.
+    fn choose_clock(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let name = intern!(py, "time");
+        let own = py.get_type::<Self>().getattr(name)?;
+        let state = slf.as_super().get();
+        let overridden = state
+            .clock
+            .with(py, |clock| matches!(clock, Clock::Override(_)));
+        if !overridden && !slf.get_type().getattr(name)?.is(&own) {
+            state.clock.set(py, Clock::Method);
+        }
+        Ok(())
+    }
 }
 
 #[pymethods]
 impl LoopCore {
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(selector=None)")]
     fn new(
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
@@ -205,21 +220,6 @@ impl LoopCore {
         let py = slf.py();
         slf.get().last_poll.set(py, 0.0);
         ffi::with_running(slf.as_super(), || Self::tick(slf))
-    }
-
-    /// A subclass may bring its own `time()`.
-    fn choose_clock(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let name = intern!(py, "time");
-        let own = py.get_type::<Self>().getattr(name)?;
-        let state = slf.as_super().get();
-        let overridden = state
-            .clock
-            .with(py, |clock| matches!(clock, Clock::Override(_)));
-        if !overridden && !slf.get_type().getattr(name)?.is(&own) {
-            state.clock.set(py, Clock::Method);
-        }
-        Ok(())
     }
 
     #[pyo3(signature = (callback, *args, context=None))]

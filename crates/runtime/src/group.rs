@@ -324,7 +324,7 @@ impl TaskGroup {
 #[pymethods]
 impl TaskGroup {
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "()")]
     fn new(
         py: Python<'_>,
         _args: &Bound<'_, PyTuple>,

@@ -344,7 +344,7 @@ fn optional_float(py: Python<'_>, value: Option<f64>) -> Py<PyAny> {
 #[pymethods]
 impl CancelScope {
     #[new]
-    #[pyo3(signature = (*, deadline=None, shield=None))]
+    #[pyo3(signature = (*, deadline=None, shield=None), text_signature = "(*, deadline=None, shield=False)")]
     fn new(
         deadline: Option<&Bound<'_, PyAny>>,
         shield: Option<&Bound<'_, PyAny>>,
