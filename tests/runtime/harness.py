@@ -73,7 +73,8 @@ def outcome(program: Program, **run_options: Any) -> str:
         if value is not None:
             out("ret", value)
     except BaseException as error:
-        if type(error).__name__ == "Hung":
+        if isinstance(error, KeyboardInterrupt) and error.args:
+            # The watchdog's.
             raise
         out("RUN RAISED", described(error))
     finally:
