@@ -55,9 +55,6 @@ from asyncio import (
     _register_task,
     _set_running_loop,
     _unregister_task,
-    all_tasks,
-    current_task,
-    ensure_future,
     get_running_loop,
     iscoroutine,
     iscoroutinefunction,
@@ -66,7 +63,8 @@ from asyncio import (
     wrap_future,
 )
 
-from . import _registry, lowlevel
+from . import _anyio, _registry, lowlevel
+from ._as_completed import as_completed
 from ._core import (
     CancelScope,
     Future,
@@ -85,24 +83,19 @@ from ._core import (
 )
 from ._deprecated import get_event_loop, get_event_loop_policy, set_event_loop_policy
 from ._factories import create_eager_task_factory, eager_task_factory
+from ._gather import gather
 from ._locks import Barrier, Condition
 from ._loop import EventLoop, asyncbis_loop_class, create_task, new_event_loop
 from ._patch import patch_asyncio, unpatch
+from ._registry import all_tasks, current_task
 from ._run import Runner, root_task_group, run
 from ._shield import shield
 from ._sleep import sleep_until
 from ._start import TaskStatus
 from ._streams import StreamWriter, open_connection, start_server
 from ._subprocess import create_subprocess_exec, create_subprocess_shell
-from ._threads import to_thread
-from ._waiting import (
-    as_completed,
-    cancel_and_wait,
-    gather,
-    run_coroutine_threadsafe,
-    wait,
-    wait_for,
-)
+from ._threads import run_coroutine_threadsafe, to_thread
+from ._waiting import cancel_and_wait, ensure_future, wait, wait_for
 
 __all__ = [
     "ALL_COMPLETED",
@@ -265,3 +258,4 @@ elif sys.platform != "win32":
     ]
 
 _registry.install()
+_anyio.install()

@@ -59,8 +59,8 @@ def task_from_factory(
     if not isinstance(task, Task):
         _discard(task, coro)
         raise NotImplementedError(
-            f"the task factory {factory!r} returned {task!r}, which is not an asyncbis task: "
-            "tasks of another class can't be level-cancelled. Let the factory return asyncbis.Task, "
+            f"the task factory {factory!r} returned a {type(task).__qualname__} of {type(task).__module__}, "
+            "not an asyncbis task: tasks of another class can't be level-cancelled. Let the factory return asyncbis.Task, "
             "or call loop.set_task_factory(None) (lint rule BIS401)"
         )
     if name is not None and not _PASS_EVERYTHING:

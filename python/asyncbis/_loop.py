@@ -42,6 +42,7 @@ class LevelLoop(AbstractEventLoop):
     if TYPE_CHECKING:
         _asyncbis_state: State
 
+        def create_future(self) -> Future[Any]: ...  # type: ignore[override]
         async def shutdown_default_executor(self, timeout: float | None = None) -> None: ...
 
     # Tasks. Where no factory is set, EventLoop's create_task() is the core's, without a detour.
@@ -169,7 +170,7 @@ class ForeignLoop(LevelLoop):
             coro, name=name, context=context, eager_start=eager_start
         )
 
-    def create_future(self) -> Future[Any]:  # type: ignore[override]  # ours is no subclass of asyncio's
+    def create_future(self) -> Future[Any]:  # type: ignore[override]  # no subclass of asyncio's
         """A future of asyncbis that belongs to this loop."""
         return self._asyncbis_state.create_future()
 

@@ -12,8 +12,10 @@ from asyncio import locks, streams
 from typing import Any, Literal
 
 from . import (
+    _as_completed,
     _deprecated,
     _factories,
+    _gather,
     _locks,
     _loop,
     _run,
@@ -41,12 +43,13 @@ _IN_SUBMODULES: dict[str, dict[str, Any]] = {
     "futures": {"Future": Future},
     "tasks": {
         "Task": Task,
-        "as_completed": _waiting.as_completed,
+        "as_completed": _as_completed.as_completed,
         "create_eager_task_factory": _factories.create_eager_task_factory,
         "create_task": _loop.create_task,
         "eager_task_factory": _factories.eager_task_factory,
-        "gather": _waiting.gather,
-        "run_coroutine_threadsafe": _waiting.run_coroutine_threadsafe,
+        "ensure_future": _waiting.ensure_future,
+        "gather": _gather.gather,
+        "run_coroutine_threadsafe": _threads.run_coroutine_threadsafe,
         "shield": _shield.shield,
         "sleep": sleep,
         "wait": _waiting.wait,

@@ -12,9 +12,20 @@ import itertools
 import sys
 import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._core import Task, live_tasks
+
+if TYPE_CHECKING:
+
+    def current_task(loop: asyncio.AbstractEventLoop | None = None) -> Task[Any] | None: ...
+    def all_tasks(loop: asyncio.AbstractEventLoop | None = None) -> set[Task[Any]]: ...
+
+else:
+    # asyncio's own functions answer for asyncbis's tasks; a type checker can't know.
+    from asyncio import all_tasks, current_task
+
+__all__ = ["all_tasks", "current_task", "hide", "install", "visible_tasks"]
 
 _hidden: weakref.WeakSet[Task[Any]] = weakref.WeakSet()
 

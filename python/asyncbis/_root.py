@@ -48,6 +48,8 @@ class RootRun(Generic[_T]):
         self.task: Task[None] = State.create_task(
             loop._asyncbis_state, self._run(), name="asyncbis root task"
         )
+        # After a second signal it may be left behind; it says nothing to the user.
+        self.task._log_destroy_pending = False
         hide(self.task)
 
     def cancel(self, message: str) -> None:
@@ -56,6 +58,11 @@ class RootRun(Generic[_T]):
             self._root.cancel(message)
         else:
             self._early_cancel = message
+
+    def abandon(self) -> None:
+        """The loop was left for good: nobody will ask how main has ended."""
+        if self._main is not None and self._main.done() and not self._main.cancelled():
+            self._main.exception()
 
     async def _run(self) -> None:
         state = self._loop._asyncbis_state

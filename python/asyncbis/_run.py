@@ -232,6 +232,7 @@ def _drive(loop: LevelLoop, root: RootRun[Any], signals: Signals) -> BaseExcepti
                 loop.run_until_complete(root.task)
             except BaseException as exc:
                 if signals.aborted or loop.is_closed() or loop.is_running():
+                    root.abandon()
                     raise
                 # A callback raised KeyboardInterrupt or SystemExit, or stopped the loop.
                 if fatal is None:

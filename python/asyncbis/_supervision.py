@@ -9,6 +9,7 @@ Deliberately not here: which errors a run ends with (`_run.py`).
 """
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
@@ -20,7 +21,6 @@ Supervisor: TypeAlias = Callable[[Task[Any]], bool]
 # Done-callbacks of functions that hand the error on: (module, qualified name).
 _OWNERS = frozenset(
     {
-        ("asyncio.taskgroups", "TaskGroup._on_task_done"),
         ("asyncio.tasks", "_AsCompletedIterator._handle_completion"),
         ("asyncio.tasks", "as_completed.<locals>._on_completion"),
         ("asyncio.tasks", "shield.<locals>._inner_done_callback"),
@@ -31,8 +31,10 @@ _OWNERS = frozenset(
         ("asyncio.futures", "_chain_future.<locals>._call_set_state"),
         ("asyncio.streams", "StreamReaderProtocol.connection_made.<locals>.callback"),
         ("anyio._backends._asyncio", "TaskGroup._spawn.<locals>.task_done"),
+        ("anyio._backends._asyncbis", "TaskGroup._spawn.<locals>.task_done"),
     }
 )
+_GROUP = ("asyncio.taskgroups", "TaskGroup._on_task_done")
 _GATHER = ("asyncio.tasks", "gather.<locals>._done_callback")
 # Coroutines of the standard library whose errors their parent looks at: the attempts of a race.
 _OWNED_COROUTINES = frozenset({"staggered_race.<locals>.run_one_coro"})
@@ -93,4 +95,17 @@ def _hands_on(callback: Any, task: Task[Any]) -> bool:
         # gather() marks the tasks that it made itself like this; a task that it was given keeps
         # reporting to the root group (clause 9.10).
         return not task._log_destroy_pending
+    if name == _GROUP:
+        _keep_host_alive(callback.__self__)
+        return True
     return name in _OWNERS
+
+
+def _keep_host_alive(group: Any) -> None:
+    """Mend what asyncio's TaskGroup before Python 3.13 does when a child fails during `__aexit__`.
+
+    It cancels its host, which is waiting anyway, and never takes that back: under level cancellation
+    the host would stay cancelled. A group that is aborting already does not do so.
+    """
+    if sys.version_info < (3, 13) and group._exiting and not group._aborting:
+        group._abort()
