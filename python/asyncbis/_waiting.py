@@ -10,10 +10,11 @@ import asyncio
 import inspect
 from asyncio import ALL_COMPLETED
 from collections.abc import Awaitable, Coroutine, Generator, Iterable
+from contextlib import nullcontext
 from typing import Any, TypeVar, overload
 
 from . import _stdlib
-from ._core import Future, Task, current_task
+from ._core import CancelScope, Future, Task, checkpoint_if_cancelled, current_task
 from ._core import timeout as _timeout
 from ._finished import finished
 from ._shield import Shielded, detached, target_future
@@ -103,12 +104,12 @@ async def _wait_shielded(
 
 
 async def cancel_and_wait(task: Any, msg: Any | None = None) -> None:
-    """Cancel a task, or several, and wait until they have ended.
+    """Cancel a task, or several, and wait until they have ended (clause 9.17).
 
     `task` is a task or future, or an iterable of them; `msg` goes into their CancelledError. What
-    is done already is left alone. A CancelledError that leaves this function is the caller's own
-    cancellation, never the end of `task`: it interrupts the wait, so cleanup that has to be complete
-    needs a shield besides.
+    is done already is left alone. Like the end of a task group, the wait is not cut short when the
+    caller is cancelled: CancelledError is raised after it, for the caller's own cancellation, never
+    for the end of `task`.
     Raises what a single task raises while it ends, or a BaseExceptionGroup of what several raise.
     Raises RuntimeError if the calling task is among them.
     """
@@ -119,14 +120,24 @@ async def cancel_and_wait(task: Any, msg: Any | None = None) -> None:
     ending = [item for item in tasks if not item.done()]
     for item in ending:
         item.cancel(msg)
-    for item in ending:
-        await finished(item)
-    errors = [item.exception() for item in ending if not item.cancelled() and item.exception()]
+    await _join(ending)
+    errors = [error for item in ending if (error := _error(item)) is not None]
     try:
-        if errors and several:
-            raise BaseExceptionGroup("errors of cancelled tasks", errors)
         if errors:
-            raise errors[0]
+            raise BaseExceptionGroup("errors of cancelled tasks", errors) if several else errors[0]
     finally:
         # The traceback of an error refers to this frame.
         del errors
+    if ending and current_task() is not None:
+        await checkpoint_if_cancelled()
+
+
+async def _join(tasks: list[Any]) -> None:
+    # A foreign task has no scopes, and is cancelled once.
+    with nullcontext() if current_task() is None else CancelScope(shield=True):
+        for task in tasks:
+            await finished(task)
+
+
+def _error(task: Any) -> BaseException | None:
+    return None if task.cancelled() else task.exception()
