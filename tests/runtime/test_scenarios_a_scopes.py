@@ -521,17 +521,17 @@ async def test_a30_plain_scope_swallows_its_deadline_silently(out: Out) -> None:
     out("caught", scope.cancelled_caught, "expired", scope.deadline_expired)
 
 
-@prints("3 / 4")
+@prints("3.0 / 4.0")
 async def test_a35_deadline_set_while_new_or_exited_is_only_stored(out: Out) -> None:
     """Clause 1.12: the setter only stores the value while the scope is not active."""
     scope = CancelScope()
-    scope.deadline = 3
+    scope.deadline = 3.0
     assert not scope.cancel_called
     out(scope.deadline)
     scope.deadline = None
     with scope:
         pass
-    scope.deadline = 4
+    scope.deadline = 4.0
     assert not scope.cancel_called
     out(scope.deadline)
 

@@ -452,9 +452,32 @@ async def test_d31_unpatched_asyncio_group_handles_its_own_errors(out: Out) -> N
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(fail(ValueError("x")))
+            await sleep(1)
     except ExceptionGroup as error:
         out("handled", described(error))
     await probe(out, "continue")
+
+
+def test_d31b_error_while_a_patched_asyncio_group_waits() -> None:
+    """Clause 10.3: before Python 3.13 an unpatched group leaves a request of its own behind; a patched one does not."""
+    program = """
+        asyncbis.patch_asyncio()
+
+        async def fail():
+            raise ValueError("x")
+
+        async def main(out):
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fail())
+            except ExceptionGroup as error:
+                out("handled", described(error))
+            await probe(out, "continue")
+            out(asyncio.current_task().cancelling())
+
+        report(main)
+    """
+    assert in_child(program) == "handled ExceptionGroup[ValueError(x)] / continue ok / 0"
 
 
 def test_d32_asyncio_group_waits_idle_after_patching() -> None:
