@@ -47,6 +47,15 @@ impl LoopCore {
         State::run_batch(state)
     }
 
+    fn run_ticks(slf: &Bound<'_, Self>) -> PyResult<()> {
+        loop {
+            Self::tick(slf)?;
+            if slf.as_super().get().stopping.get(slf.py()) {
+                return Ok(());
+            }
+        }
+    }
+
     fn polled_lately(slf: &Bound<'_, Self>) -> bool {
         let py = slf.py();
         !slf.as_super().get().debug.get(py)
@@ -56,6 +65,7 @@ impl LoopCore {
     fn poll(slf: &Bound<'_, Self>, ready: bool) -> PyResult<()> {
         let py = slf.py();
         let state = slf.as_super();
+        State::leave_task(state)?;
         let timeout = if ready || state.get().stopping.get(py) {
             Some(0.0)
         } else {
@@ -100,9 +110,15 @@ impl LoopCore {
     fn run_timers(state: &Bound<'_, State>) -> PyResult<()> {
         let py = state.py();
         let idle = state.get().timers.with(py, |timers| timers.is_empty());
-        if idle && state.get().kernel(py, |kernel| kernel.next_deadline()).is_none() {
+        if idle
+            && state
+                .get()
+                .kernel(py, |kernel| kernel.next_deadline())
+                .is_none()
+        {
             return Ok(());
         }
+        State::leave_task(state)?;
         let now = State::now(state)? + RESOLUTION;
         let mut sleepers = Vec::new();
         while let Some((when, timer)) = state.get().timers.with(py, |timers| timers.pop(now)) {
@@ -203,23 +219,25 @@ impl LoopCore {
 
     /// Runs ticks until the loop is stopped; the caller has made it the thread's running loop.
     fn _run_until_stopped(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
         let state = slf.as_super();
         Self::choose_clock(slf)?;
         ffi::with_running(state, || {
-            loop {
-                Self::tick(slf)?;
-                if state.get().stopping.get(py) {
-                    return Ok(());
-                }
-            }
+            let result = Self::run_ticks(slf);
+            State::leave_task(state)?;
+            State::show_queue(state);
+            result
         })
     }
 
     fn _run_once(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         slf.get().last_poll.set(py, 0.0);
-        ffi::with_running(slf.as_super(), || Self::tick(slf))
+        ffi::with_running(slf.as_super(), || {
+            let result = Self::tick(slf);
+            State::leave_task(slf.as_super())?;
+            State::show_queue(slf.as_super());
+            result
+        })
     }
 
     #[pyo3(signature = (callback, *args, context=None))]

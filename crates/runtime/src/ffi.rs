@@ -75,6 +75,35 @@ impl<T> Slot<T> {
     }
 }
 
+/// A field that is written once.
+pub struct Fixed<T>(UnsafeCell<Option<T>>);
+
+// SAFETY: it is written under the lock, once, and only read after that.
+unsafe impl<T: Send + Sync> Sync for Fixed<T> {}
+
+impl<T> Fixed<T> {
+    pub const fn new() -> Self {
+        Fixed(UnsafeCell::new(None))
+    }
+
+    /// Gives the value back if there is one already.
+    pub fn set(&self, _py: Python<'_>, value: T) -> Result<(), T> {
+        // SAFETY: the lock is held; while the cell is empty nobody has a reference into it.
+        let cell = unsafe { &mut *self.0.get() };
+        if cell.is_some() {
+            return Err(value);
+        }
+        *cell = Some(value);
+        Ok(())
+    }
+
+    #[inline]
+    pub fn get(&self) -> Option<&T> {
+        // SAFETY: callers hold the lock (only Python objects have such fields), and a value never changes.
+        unsafe { &*self.0.get() }.as_ref()
+    }
+}
+
 impl Slot<()> {
     /// A token inside a closure of `Slot::with`, for work that only takes or compares references.
     #[inline]
@@ -412,4 +441,32 @@ pub fn set_traceback(exception: &Bound<'_, PyAny>, traceback: Option<Bound<'_, P
     let traceback = traceback.unwrap_or_else(|| exception.py().None().into_bound(exception.py()));
     // SAFETY: the object is an exception, the other a traceback or None.
     unsafe { ffi::PyException_SetTraceback(exception.as_ptr(), traceback.as_ptr()) };
+}
+
+/// Takes an object out of the collector's sight, if it is in it.
+///
+/// What nobody but a root refers to cannot be garbage, and looking at it is the largest cost of many new tasks.
+pub fn untrack(object: &Bound<'_, PyAny>) {
+    // SAFETY: a live object; being tracked implies that its type takes part in collection.
+    unsafe {
+        if ffi::PyObject_GC_IsTracked(object.as_ptr()) != 0 {
+            ffi::PyObject_GC_UnTrack(object.as_ptr().cast());
+        }
+    }
+}
+
+/// Shows an object to the collector again; needed before it may be dropped.
+pub fn track(object: &Bound<'_, PyAny>) {
+    // SAFETY: only called for objects that `untrack` took out, whose fields are all written.
+    unsafe {
+        if ffi::PyObject_GC_IsTracked(object.as_ptr()) == 0 {
+            ffi::PyObject_GC_Track(object.as_ptr().cast());
+        }
+    }
+}
+
+/// Shows an object that is being dropped to the collector again.
+pub fn track_raw(object: &Py<PyAny>) {
+    // SAFETY: called under the lock, with an object that its owner still holds.
+    track(object.bind(unsafe { Python::assume_attached() }));
 }

@@ -3,14 +3,12 @@
 //! A pending future is awaited by yielding itself: it is its own iterator, so an `await` makes no object.
 //! Invariant: callbacks are there only while the future is pending.
 
-use std::sync::OnceLock;
-
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
-use crate::ffi::{self, Made, Slot};
+use crate::ffi::{self, Fixed, Made, Slot};
 use crate::names;
 use crate::ready::Ready;
 use crate::state::State;
@@ -78,7 +76,7 @@ pub struct Extra {
 #[pyclass(frozen, subclass, dict, weakref, module = "asyncbis")]
 pub struct Future {
     pub made: Made,
-    pub state: OnceLock<Py<State>>,
+    pub state: Fixed<Py<State>>,
     pub status: Slot<Status>,
     pub result: Slot<Option<Py<PyAny>>>,
     /// The exception, also the one that a cancelled task died with until it is handed out.
@@ -95,7 +93,7 @@ impl Future {
     pub fn empty() -> Self {
         Future {
             made: Made::YES,
-            state: OnceLock::new(),
+            state: Fixed::new(),
             status: Slot::new(Status::Pending),
             result: Slot::new(None),
             exception: Slot::new(None),
@@ -109,7 +107,7 @@ impl Future {
 
     pub fn on(state: &Bound<'_, State>) -> Self {
         let future = Self::empty();
-        let _ = future.state.set(state.clone().unbind());
+        let _ = future.state.set(state.py(), state.clone().unbind());
         future
     }
 
@@ -437,7 +435,7 @@ impl Future {
     #[pyo3(signature = (*, r#loop=None))]
     fn __init__(slf: &Bound<'_, Self>, r#loop: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let state = state_for(slf.py(), r#loop)?;
-        let _ = slf.get().state.set(state.unbind());
+        let _ = slf.get().state.set(slf.py(), state.unbind());
         slf.get().note_origin(slf.py())
     }
 

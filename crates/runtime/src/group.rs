@@ -244,7 +244,8 @@ impl TaskGroup {
     fn body_failed(&self, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = error.py();
         if names::is_cancelled_error(error) {
-            self.foreign_cancel.set(py, !self.scope.get().is_cancel_called(py));
+            self.foreign_cancel
+                .set(py, !self.scope.get().is_cancel_called(py));
             return self.scope.get().cancel_with(py, None);
         }
         self.add_error(error);
@@ -292,7 +293,10 @@ impl TaskGroup {
         this.phase.set(py, Phase::Finished);
         state.get().kernel(py, |kernel| kernel.close_group(group));
         drop(this.state.take(py));
-        let is_body = outcome.as_ref().zip(body).is_some_and(|(outcome, body)| outcome.is(body));
+        let is_body = outcome
+            .as_ref()
+            .zip(body)
+            .is_some_and(|(outcome, body)| outcome.is(body));
         if is_body && this.foreign_cancel.get(py) {
             this.scope.get().leave(py, None)?;
             return Ok(Poll::Return(false.into_pyobject(py)?.to_owned().into_any()));

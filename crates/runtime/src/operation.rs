@@ -42,7 +42,7 @@ pub enum Poll<'py> {
     Return(Bound<'py, PyAny>),
 }
 
-#[pyclass(frozen, weakref, module = "asyncbis._core", freelist = 64)]
+#[pyclass(frozen, weakref, module = "asyncbis._core")]
 pub struct Operation {
     work: Slot<Work>,
 }
@@ -305,7 +305,12 @@ fn sleep<'py>(
     delay: &Bound<'py, PyAny>,
     result: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, Operation>> {
-    let seconds: f64 = delay.extract()?;
+    let seconds = match delay.cast_exact::<pyo3::types::PyInt>() {
+        Ok(integer) => integer
+            .extract::<i32>()
+            .map_or_else(|_| delay.extract(), |integer| Ok(f64::from(integer)))?,
+        Err(_) => delay.extract::<f64>()?,
+    };
     if seconds.is_nan() {
         return Err(PyValueError::new_err("Invalid delay: NaN (not a number)"));
     }

@@ -200,10 +200,14 @@ impl State {
         }
     }
 
-        /// Cancels what is past its deadline, on a foreign loop, which is told when to come back.
+    /// Cancels what is past its deadline, on a foreign loop, which is told when to come back.
     fn expire_deadlines(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        if slf.get().kernel(py, |kernel| kernel.next_deadline()).is_some() {
+        if slf
+            .get()
+            .kernel(py, |kernel| kernel.next_deadline())
+            .is_some()
+        {
             Self::expire_until(slf, Self::now(slf)?)?;
         }
         Self::arm(slf)
@@ -301,6 +305,8 @@ impl State {
     }
 
     /// Runs what is in the queue now, not what is added meanwhile.
+    ///
+    /// The last task stays the current one: whoever runs other code next calls `leave_task` first.
     pub fn run_batch(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
@@ -315,12 +321,24 @@ impl State {
             } else {
                 ready.run(slf)
             };
-            if let Err(error) = result {
-                Self::leave_task(slf)?;
-                return Err(error);
-            }
+            result?;
         }
-        Self::leave_task(slf)
+        Ok(())
+    }
+
+    /// New tasks that are still waiting in the queue are shown to the collector, when the loop stops.
+    pub fn show_queue(slf: &Bound<'_, Self>) {
+        let py = slf.py();
+        let tasks = slf.get().ready.with(py, |queue| {
+            let tasks = queue.iter().filter_map(|ready| match ready {
+                Ready::Task(task) => Some(Slot::share(task)),
+                _ => None,
+            });
+            tasks.collect::<Vec<_>>()
+        });
+        for task in tasks {
+            Task::show(task.bind(py));
+        }
     }
 
     /// Debug mode: says which entry held up the loop.
@@ -636,7 +654,9 @@ impl State {
         this.refresh_debug(slf)?;
         let result = ffi::with_running(slf, || {
             Self::expire_deadlines(slf)?;
-            Self::run_batch(slf)
+            let result = Self::run_batch(slf);
+            Self::leave_task(slf)?;
+            result
         });
         if !this.ready.with(py, |queue| queue.is_empty()) {
             Self::schedule_drain(slf)?;

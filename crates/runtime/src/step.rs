@@ -48,6 +48,9 @@ fn step(state: &Bound<'_, State>, task: &Bound<'_, Task>, eager: bool) -> PyResu
         this.resume.set(py, resume);
         return Ok(());
     }
+    if matches!(resume, Resume::First) {
+        Task::show(task);
+    }
     State::enter_task(state, task)?;
     let effective = state.get().kernel(py, |kernel| kernel.begin(id));
     let error = match resume {

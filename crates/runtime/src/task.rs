@@ -3,7 +3,6 @@
 //! Invariants: a pending task has a kernel entry and is listed in its state; `fut_waiter` is set exactly while it
 //! waits for a future. How a step goes is in `step.rs`.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel::{ScopeId, TaskId};
@@ -12,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
-use crate::ffi::{self, Made, Slot};
+use crate::ffi::{self, Fixed, Made, Slot};
 use crate::future::{self, Future, Status};
 use crate::group::TaskGroup;
 use crate::names;
@@ -48,6 +47,13 @@ struct Registration {
     id: TaskId,
 }
 
+impl Drop for Task {
+    /// The interpreter's deallocators of coroutines and contexts expect them to be tracked.
+    fn drop(&mut self) {
+        self.show_parts();
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         Python::attach(|py| {
@@ -65,7 +71,7 @@ impl Drop for Registration {
 #[pyclass(frozen, subclass, extends = Future, module = "asyncbis")]
 pub struct Task {
     made: Made,
-    registration: OnceLock<Registration>,
+    registration: Fixed<Registration>,
     pub coro: Slot<Option<Py<PyAny>>>,
     context: Slot<Option<Py<PyAny>>>,
     name: Slot<Name>,
@@ -79,6 +85,9 @@ pub struct Task {
     log_destroy_pending: Slot<bool>,
     /// What `cancelling()` says after the end.
     final_cancelling: Slot<usize>,
+    /// The task, its coroutine and its own copy of the context are out of the collector's sight.
+    hidden: Slot<bool>,
+    own_context: Slot<bool>,
     /// Debug mode: how many CancelledErrors it received in a row.
     pub deliveries: Slot<u32>,
 }
@@ -113,7 +122,7 @@ impl Task {
     fn empty() -> Self {
         Task {
             made: Made::YES,
-            registration: OnceLock::new(),
+            registration: Fixed::new(),
             coro: Slot::new(None),
             context: Slot::new(None),
             name: Slot::new(Name::Number(0)),
@@ -124,6 +133,8 @@ impl Task {
             supervised: Slot::new(false),
             log_destroy_pending: Slot::new(true),
             final_cancelling: Slot::new(0),
+            hidden: Slot::new(false),
+            own_context: Slot::new(false),
             deliveries: Slot::new(0),
         }
     }
@@ -180,7 +191,10 @@ impl Task {
         }
         let context = match new.context {
             Some(context) if !context.is_none() => context,
-            _ => ffi::copy_context(py)?,
+            _ => {
+                this.own_context.set(py, true);
+                ffi::copy_context(py)?
+            }
         };
         let name = match new.name {
             Some(name) if !name.is_none() => Name::Object(name.str()?.unbind()),
@@ -202,7 +216,7 @@ impl Task {
             state: state.clone().unbind(),
             id,
         };
-        if this.registration.set(registration).is_err() {
+        if this.registration.set(py, registration).is_err() {
             return Err(PyRuntimeError::new_err(
                 "a Task can be initialised only once",
             ));
@@ -218,7 +232,49 @@ impl Task {
         if new.eager && ffi::running(py).is_some_and(|running| running.is(state)) {
             return step::run_eagerly(state, slf);
         }
-        State::push(state, Ready::Task(slf.clone().unbind()))
+        State::push(state, Ready::Task(slf.clone().unbind()))?;
+        Self::hide(slf, state);
+        Ok(())
+    }
+
+    /// While it waits for its first step, a new task is not shown to the collector.
+    ///
+    /// The ready queue of a running loop refers to it, so that it cannot be garbage; and of many new tasks, each
+    /// with a coroutine and a context, looking at them is most of the cost.
+    fn hide(slf: &Bound<'_, Self>, state: &Bound<'_, State>) {
+        let py = slf.py();
+        let this = slf.get();
+        let running = ffi::running(py).is_some_and(|running| running.is(state));
+        let coroutine = this.coro.cloned(py).filter(ffi::is_coroutine);
+        if let (true, false, Some(coroutine)) = (running, state.get().is_foreign(py), coroutine) {
+            ffi::untrack(slf.as_any());
+            ffi::untrack(&coroutine);
+            if let (true, Some(context)) = (this.own_context.get(py), this.context.cloned(py)) {
+                ffi::untrack(&context);
+            }
+            this.hidden.set(py, true);
+        }
+    }
+
+    /// Before its first step, and before it may be dropped, it is shown again.
+    pub fn show(slf: &Bound<'_, Self>) {
+        if slf.get().show_parts() {
+            ffi::track(slf.as_any());
+        }
+    }
+
+    fn show_parts(&self) -> bool {
+        if !self.hidden.peek(|hidden| *hidden) {
+            return false;
+        }
+        Python::attach(|py| self.hidden.set(py, false));
+        self.coro
+            .peek(|coroutine| coroutine.iter().for_each(ffi::track_raw));
+        if self.own_context.peek(|own| *own) {
+            self.context
+                .peek(|context| context.iter().for_each(ffi::track_raw));
+        }
+        true
     }
 
     /// Asks what the task waits for to be cancelled, once (clause 2.4).
@@ -303,7 +359,7 @@ impl Task {
         let this = slf.get();
         let (_, id) = this.known()?;
         this.resume.set(py, Resume::Done);
-                if state.get().kernel(py, |kernel| kernel.has_open_scopes(id)) {
+        if state.get().kernel(py, |kernel| kernel.has_open_scopes(id)) {
             Self::report_open_scopes(slf, state, id)?;
         }
         let (cancelling, finished) = state
@@ -325,7 +381,11 @@ impl Task {
     }
 
     /// A group that was not left is reported always, a mere scope in debug mode (clauses 1.11, 5.13).
-    fn report_open_scopes(slf: &Bound<'_, Self>, state: &Bound<'_, State>, id: TaskId) -> PyResult<()> {
+    fn report_open_scopes(
+        slf: &Bound<'_, Self>,
+        state: &Bound<'_, State>,
+        id: TaskId,
+    ) -> PyResult<()> {
         let py = slf.py();
         if state.get().kernel(py, |kernel| kernel.has_open_group(id)) {
             let message = "A task ended without leaving its TaskGroup, whose tasks are cancelled; use `async with`";
@@ -384,7 +444,11 @@ impl Task {
         eager_start: bool,
     ) -> PyResult<()> {
         let state = future::state_for(slf.py(), r#loop.as_ref())?;
-        let _ = slf.as_super().get().state.set(state.clone().unbind());
+        let _ = slf
+            .as_super()
+            .get()
+            .state
+            .set(slf.py(), state.clone().unbind());
         let new = NewTask {
             coro,
             name,

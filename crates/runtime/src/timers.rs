@@ -91,7 +91,9 @@ impl Timers {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(entry)| (entry.when, entry.timer))
+        self.heap
+            .pop()
+            .map(|Reverse(entry)| (entry.when, entry.timer))
     }
 
     /// Takes the first entry out if it answers to a description.
