@@ -5,13 +5,45 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from contextvars import Context
 from types import FrameType, GenericAlias, TracebackType
-from typing import Any, Generic, Literal, Self, TextIO, TypeVar, TypeVarTuple, Unpack, final
+from typing import Any, Self, TextIO, TypeVar, TypeVarTuple, Unpack, final, overload
+
+from typing_extensions import disjoint_base
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 _Ts = TypeVarTuple("_Ts")
+__all__ = [
+    "CancelScope",
+    "FailScope",
+    "Future",
+    "Handle",
+    "LoopCore",
+    "State",
+    "Task",
+    "TaskGroup",
+    "Timeout",
+    "TimerHandle",
+    "cancel_shielded_checkpoint",
+    "checkpoint",
+    "checkpoint_if_cancelled",
+    "current_effective_deadline",
+    "current_scope_cancelled",
+    "current_task",
+    "fail_after",
+    "fail_at",
+    "live_tasks",
+    "move_on_after",
+    "move_on_at",
+    "sleep",
+    "sleep_forever",
+    "timeout",
+    "timeout_at",
+    "uncancellable_future",
+]
+
 _Coro = Coroutine[Any, Any, _T] | Generator[Any, None, _T]
 
+@disjoint_base
 class Future(Awaitable[_T]):
     _state: str
     _loop: AbstractEventLoop
@@ -37,8 +69,10 @@ class Future(Awaitable[_T]):
     def add_done_callback(self, fn: Callable[[Self], object], /, *, context: Context | None = None) -> None: ...
     def remove_done_callback(self, fn: Callable[[Self], object], /) -> int: ...
     def _make_cancelled_error(self) -> asyncio.CancelledError: ...
-    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+    def __del__(self) -> None: ...
+    def __class_getitem__(cls, item: Any) -> GenericAlias: ...
 
+@disjoint_base
 class Task(Future[_T_co]):  # type: ignore[type-var]
     _coro: Any
     _context: Context
@@ -63,7 +97,12 @@ class Task(Future[_T_co]):  # type: ignore[type-var]
     def get_name(self) -> str: ...
     def set_name(self, name: object, /) -> None: ...
     def get_stack(self, *, limit: int | None = None) -> list[FrameType]: ...
+    def __del__(self) -> None: ...
     def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None: ...
+
+# A context manager that is typed to return `bool` from its exit may swallow, and what follows its block
+# is checked accordingly. Only CancelScope says so: the others swallow nothing unless they are cancelled
+# by hand, and are typed as asyncio's are.
 
 @final
 class CancelScope:
@@ -86,6 +125,7 @@ class CancelScope:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
     ) -> bool: ...
 
+@disjoint_base
 class TaskGroup:
     def __new__(cls) -> Self: ...
     @property
@@ -107,7 +147,7 @@ class TaskGroup:
     async def __aenter__(self) -> Self: ...
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> bool: ...
+    ) -> bool | None: ...
     # Private, for the package: the root group of run() and start().
     _errors: list[BaseException]
     def _spawn(
@@ -140,7 +180,7 @@ class FailScope:
     def __enter__(self) -> CancelScope: ...
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None, /
-    ) -> bool: ...
+    ) -> bool | None: ...
 
 @final
 class Handle:
@@ -157,6 +197,7 @@ class TimerHandle:
     def get_context(self) -> Context: ...
     def _run(self) -> None: ...
 
+@disjoint_base
 class State:
     """What asyncbis keeps for one event loop: its tasks, scopes, deadlines and ready queue."""
 
@@ -188,12 +229,14 @@ class State:
     def origin(self) -> object | None: ...
     def call_with_origin(self, origin: object, callback: Callable[..., object], /, *args: Any) -> None: ...
 
+@disjoint_base
 class LoopCore(State):
     """The Rust half of asyncbis.EventLoop: it stands before asyncio's selector loop in the class's bases.
 
     An asyncbis loop is its own State: `loop._asyncbis_state is loop`.
     """
 
+    def __new__(cls, selector: Any = None) -> Self: ...
     def call_soon(
         self, callback: Callable[[Unpack[_Ts]], object], *args: Unpack[_Ts], context: Context | None = None
     ) -> Handle: ...
@@ -206,7 +249,13 @@ class LoopCore(State):
     def call_at(
         self, when: float, callback: Callable[[Unpack[_Ts]], object], *args: Unpack[_Ts], context: Context | None = None
     ) -> TimerHandle: ...
-    def time(self) -> float: ...
+    # asyncio's method; it can be replaced by another clock, as that of an instance of asyncio's loop can.
+    @property
+    def time(self) -> Callable[[], float]: ...
+    @time.setter
+    def time(self, clock: Callable[[], float]) -> None: ...
+    @time.deleter
+    def time(self) -> None: ...
     def create_future(self) -> Future[Any]: ...
     @property
     def _asyncbis_state(self) -> State: ...
@@ -214,7 +263,10 @@ class LoopCore(State):
     def _clear(self) -> None: ...
 
 class _Sleep:
-    def __call__(self, delay: float, result: Any = None) -> Coroutine[Any, Any, Any]: ...
+    @overload
+    def __call__(self, delay: float) -> Coroutine[Any, Any, None]: ...
+    @overload
+    def __call__(self, delay: float, result: _T) -> Coroutine[Any, Any, _T]: ...
 
 sleep: _Sleep
 
