@@ -20,7 +20,9 @@ impl Kernel {
             self.check_value(id, scope);
             self.check_requests(id, scope);
         }
-        for (task, _) in self.tasks.iter() {
+        for (task, entry) in self.tasks.iter() {
+            let group = entry.group.is_none_or(|id| self.groups.get(id).is_some());
+            assert!(group, "I7: the group of a task is not closed");
             self.check_open_scopes(task);
             self.check_run(task);
         }
@@ -210,7 +212,7 @@ fn list<T>(
     let listed: Vec<_> = std::iter::successors(first, |at| next(*at))
         .take(longest + 1)
         .collect();
-    assert!(listed.len() <= longest, "I1: links lead to an end");
+    assert!(listed.len() <= longest, "I1, I7: links lead to an end");
     listed
 }
 

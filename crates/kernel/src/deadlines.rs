@@ -120,6 +120,7 @@ impl Kernel {
     /// Moves a deadline; one that is not after `now` cancels at once, a cancelled scope only stores it (1.12).
     ///
     /// O(log n) for n armed scopes, and what `cancel` costs if it cancels.
+    #[must_use = "those who are due have to be told"]
     pub fn set_deadline(&mut self, id: ScopeId, deadline: f64, now: f64) -> Option<Due> {
         debug_assert!(!deadline.is_nan(), "a deadline is a time");
         let scope = self.scopes.get_mut(id)?;
@@ -149,6 +150,7 @@ impl Kernel {
     /// Cancels the scopes whose deadline is not after `now`, in the order of their deadlines.
     ///
     /// O(1) if there are none; else O(log n) for each and what `cancel` costs.
+    #[must_use = "those who are due have to be told"]
     pub fn expire(&mut self, now: f64) -> Due {
         let mut due = Due::new();
         while let Some((when, scope)) = self.deadlines.next()

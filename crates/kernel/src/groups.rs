@@ -86,6 +86,7 @@ impl Kernel {
     /// `None` if the scope that it was started under is effectively cancelled, or one of the two is closed: it
     /// stays there and dies there.
     /// A walk through the task's own scopes and groups if the group's scope is cancelled, else O(1).
+    #[must_use = "those who are due have to be told"]
     pub fn adopt(&mut self, task: TaskId) -> Option<Due> {
         let entry = self.tasks.get(task)?;
         let (id, group) = (entry.scope, entry.group?);
@@ -127,6 +128,7 @@ impl Kernel {
     ///
     /// Tasks that run in scopes that it left open are abandoned and, where they wait, due (clause 5.13).
     /// O(1) for a task that left its scopes, however many tasks its group has.
+    #[must_use = "those who are due have to be told"]
     pub fn finish(&mut self, task: TaskId) -> Finished {
         let scope = self.tasks[task].scope;
         let mut due = Due::new();

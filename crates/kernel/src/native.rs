@@ -21,6 +21,7 @@ impl Kernel {
     /// A task that has ended ignores it.
     ///
     /// O(1) if the task is cancelled already, else a walk; with an origin O(d) for the d scopes of the task.
+    #[must_use = "those who are due have to be told"]
     pub fn request(&mut self, task: TaskId, origin: Option<Origin>) -> Due {
         let mut due = Due::new();
         let Some(entry) = self.tasks.get(task) else {
@@ -40,6 +41,7 @@ impl Kernel {
     /// A running task cancels itself. False if that only takes back an `uncancel()` of the same step (3.3b).
     ///
     /// Costs what `request` does.
+    #[must_use = "those who are due have to be told"]
     pub fn request_self(&mut self, task: TaskId) -> (bool, Due) {
         if std::mem::take(&mut self.tasks[task].phantom) {
             return (false, Due::new());
@@ -51,6 +53,7 @@ impl Kernel {
     ///
     /// Without one, a running task that a scope cancels remembers the call until the end of its step (I8).
     /// A walk if that was the last request on its scope, else O(1); O(d) like `cancelling` if there was none.
+    #[must_use = "those who are due have to be told"]
     pub fn withdraw(&mut self, task: TaskId) -> (bool, Due) {
         let mut due = Due::new();
         let Some(entry) = self.tasks.get_mut(task) else {

@@ -179,6 +179,7 @@ impl Kernel {
     /// Cancels a scope; `None` if it is no longer open.
     ///
     /// O(1) if it was effectively cancelled already, else a walk; O(log n) for n armed scopes if it was one.
+    #[must_use = "those who are due have to be told"]
     pub fn cancel(&mut self, id: ScopeId) -> Option<Due> {
         self.scopes.get(id)?;
         let mut due = Due::new();
@@ -197,6 +198,7 @@ impl Kernel {
     }
 
     /// Sets or lifts a shield, with effect at once in both directions (clause 1.7). A walk if that changes a value.
+    #[must_use = "those who are due have to be told"]
     pub fn set_shield(&mut self, id: ScopeId, shield: bool) -> Option<Due> {
         self.scopes.get_mut(id)?.shield = shield;
         let mut due = Due::new();

@@ -1,5 +1,7 @@
 //! The clauses of the specification as small programs, for a reader and for what the model leaves open: orders.
 
+#![expect(unused_must_use, reason = "these programs have nobody to tell")]
+
 use crate::{Cause, ExitError, GroupId, Kernel, Origin, Run, ScopeId, ScopeSettings, TaskId};
 
 const NONE: f64 = f64::INFINITY;

@@ -4,5 +4,6 @@ mod clauses;
 mod exhaustive;
 mod history;
 mod model;
+mod oracle;
 mod parts;
 mod random;

@@ -129,7 +129,7 @@ fn nothing_grows_with_time() {
     let scope = kernel.enter(task, settings, 0.0);
     for round in 0..1000 {
         let inner = kernel.enter(task, settings, 0.0);
-        kernel.set_deadline(scope, f64::from(round % 2) + 1.0, 0.0);
+        let _ = kernel.set_deadline(scope, f64::from(round % 2) + 1.0, 0.0);
         kernel.exit(task, inner).unwrap();
     }
     assert_eq!(kernel.deadlines.checked_entries().len(), 1);
@@ -165,7 +165,7 @@ fn the_rules_for_the_caller_are_checked() {
         },
         |kernel, task| {
             let scope = kernel.enter(task, settings(9.0), 0.0);
-            kernel.set_deadline(scope, f64::NAN, 0.0);
+            let _ = kernel.set_deadline(scope, f64::NAN, 0.0);
         },
     ];
     for (number, broken) in broken.into_iter().enumerate() {
