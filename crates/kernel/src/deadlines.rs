@@ -51,6 +51,7 @@ impl Deadlines {
         debug_assert!(self.heap[at].scope == scope);
         self.heap.swap_remove(at);
         if at < self.heap.len() {
+            // The last entry is here now: above it and below it were others than where it comes from.
             self.sink(at);
             self.rise(at);
         }
@@ -63,38 +64,37 @@ impl Deadlines {
 
     /// Moves an entry towards the top until its parent is before it.
     fn rise(&mut self, mut at: usize) {
+        let entry = self.heap[at];
         while at > 0 {
             let parent = (at - 1) / 2;
-            if !self.heap[at].before(&self.heap[parent]) {
+            if !entry.before(&self.heap[parent]) {
                 break;
             }
-            self.heap.swap(at, parent);
-            self.note_position(at);
+            self.place(at, self.heap[parent]);
             at = parent;
         }
-        self.note_position(at);
+        self.place(at, entry);
     }
 
-    /// Moves an entry away from the top until both its children are after it.
+    /// Moves an entry away from the top until its children are after it.
     fn sink(&mut self, mut at: usize) {
+        let entry = self.heap[at];
         loop {
             let (left, right) = (2 * at + 1, 2 * at + 2);
-            let mut child = left;
-            if right < self.heap.len() && self.heap[right].before(&self.heap[left]) {
-                child = right;
-            }
-            if child >= self.heap.len() || !self.heap[child].before(&self.heap[at]) {
+            let right_first = right < self.heap.len() && self.heap[right].before(&self.heap[left]);
+            let child = if right_first { right } else { left };
+            if child >= self.heap.len() || entry.before(&self.heap[child]) {
                 break;
             }
-            self.heap.swap(at, child);
-            self.note_position(at);
+            self.place(at, self.heap[child]);
             at = child;
         }
-        self.note_position(at);
+        self.place(at, entry);
     }
 
-    fn note_position(&mut self, at: usize) {
-        self.positions[self.heap[at].scope.index()] = at as u32;
+    fn place(&mut self, at: usize, entry: Entry) {
+        self.heap[at] = entry;
+        self.positions[entry.scope.index()] = at as u32;
     }
 
     /// Every entry's scope and time; panics if the heap is not in order or has lost a position.

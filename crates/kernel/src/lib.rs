@@ -4,6 +4,21 @@
 //! Its caller tells it what happens (a scope is entered, a task parks, somebody cancels) and it answers with
 //! what follows: which parked tasks are *due*, that is, have to be told now that they are cancelled.
 //!
+//! ```
+//! use kernel::{Kernel, ScopeSettings};
+//!
+//! let mut kernel = Kernel::new();
+//! let task = kernel.spawn_root();
+//! kernel.begin(task);
+//! let settings = ScopeSettings { shield: false, cancelled: false, deadline: 5.0 };
+//! let scope = kernel.enter(task, settings, 0.0);
+//! assert!(!kernel.park(task), "nothing is cancelled yet");
+//! assert_eq!(kernel.expire(5.0), [task], "it waits, and has to be told");
+//! assert!(kernel.begin(task), "its next step is cancelled");
+//! let exit = kernel.exit(task, scope).unwrap();
+//! assert!(exit.absorbs && exit.expired, "the cancellation ends here");
+//! ```
+//!
 //! # Definitions
 //!
 //! - **D1** `effective(s) = requested(s) or (not shield(s) and effective(parent(s)))`, where
