@@ -2,6 +2,8 @@
 //!
 //! A task is an entry by itself: no handle and no context copy is made to wake it.
 
+use kernel::Due;
+use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit, intern};
@@ -16,6 +18,8 @@ use crate::task::Task;
 pub enum Ready {
     /// The task knows how it goes on (`task::Resume`).
     Task(Py<Task>),
+    /// Tasks that have to be told that they are cancelled, found where no Python code may run.
+    Due(Due),
     /// A task that was started eagerly and has ended: its group is told in its turn (clause 4.3).
     Ended(Py<Task>),
     /// A done-callback of one of our futures.
@@ -35,6 +39,10 @@ impl Ready {
         let py = state.py();
         match self {
             Ready::Task(task) => step::run(state, task.bind(py)),
+            Ready::Due(due) => {
+                State::leave_task(state)?;
+                State::deliver(state, due)
+            }
             Ready::Ended(task) => Task::tell_group(task.bind(py)),
             Ready::Callback {
                 call,
@@ -68,6 +76,10 @@ impl Ready {
     /// What the slow-callback log shows.
     pub fn describe<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         match self {
+            Ready::Due(due) => due
+                .len()
+                .into_bound_py_any(py)
+                .unwrap_or_else(|_| py.None().into_bound(py)),
             Ready::Task(task) | Ready::Ended(task) => task.bind(py).clone().into_any(),
             Ready::Callback { call, .. } => call.bind(py).clone(),
             Ready::Handle(handle) => handle.bind(py).clone().into_any(),
@@ -78,6 +90,7 @@ impl Ready {
     /// A second entry that stands for the same work; only for showing it.
     pub fn share(&self, py: Python<'_>) -> Ready {
         match self {
+            Ready::Due(due) => Ready::Due(due.clone()),
             Ready::Task(task) => Ready::Task(task.clone_ref(py)),
             Ready::Ended(task) => Ready::Ended(task.clone_ref(py)),
             Ready::Callback {
@@ -96,6 +109,7 @@ impl Ready {
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
+            Ready::Due(_) => Ok(()),
             Ready::Task(task) | Ready::Ended(task) => visit.call(task),
             Ready::Callback {
                 call,

@@ -60,9 +60,16 @@ impl Drop for Registration {
             let state = self.state.get();
             let id = self.id;
             if state.kernel(py, |kernel| kernel.is_alive(id)) {
-                // The task was destroyed while it was pending; nobody is left who could be told.
-                state.kernel(py, |kernel| drop(kernel.finish(id)));
+                // The task was destroyed while it was pending. The tasks of a group that it left open are told,
+                // but not here: an object is being deallocated.
+                let due = state.kernel(py, |kernel| kernel.finish(id)).due;
                 state.unregister(py, id);
+                if !due.is_empty() {
+                    let state = self.state.bind(py);
+                    ffi::keeping_error(py, || {
+                        State::push(state, Ready::Due(due)).unwrap_or_default()
+                    });
+                }
             }
         });
     }
