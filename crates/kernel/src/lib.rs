@@ -52,7 +52,8 @@
 //!   of a task is not closed.
 //! - **I8** Only a running task remembers an `uncancel()` without a request.
 //!
-//! I3 relies on a rule for the caller: only a task that is not waiting enters and exits scopes.
+//! I5 relies on a rule for the caller: only a task that is not waiting enters and exits scopes. Debug builds check it,
+//! and that steps begin and end as the table of states says.
 //! Nothing in a kernel depends on anything else: keys of one kernel mean nothing to another.
 //!
 //! # Task states

@@ -176,6 +176,12 @@ impl<T> Slab<T> {
         Key::new(key.index(), *generation)
     }
 
+    /// Damage for the oracle to find: vacant places that nobody finds any more.
+    #[cfg(test)]
+    pub fn lose_the_free_list(&mut self) {
+        self.free = None;
+    }
+
     /// How many places there are, and how many of them are used up.
     #[cfg(any(test, feature = "oracle"))]
     pub fn places(&self) -> (usize, usize) {

@@ -82,6 +82,15 @@ fn breaks(invariant: &str, damage: impl FnOnce(&mut Sound)) {
 }
 
 #[test]
+fn slabs() {
+    breaks("the free list", |sound| {
+        let task = sound.kernel.spawn_root();
+        let _ = sound.kernel.finish(task);
+        sound.kernel.tasks.lose_the_free_list();
+    });
+}
+
+#[test]
 fn links_between_scopes() {
     breaks("I1: the last", |sound| {
         sound.scope(sound.outer).last_child = None;
