@@ -5,14 +5,19 @@ timeout, which can't get through a shield. Here a helper thread joins and the lo
 a shield with a deadline of its own.
 """
 
+import asyncio
 import threading
 import warnings
 from asyncio import AbstractEventLoop
-from concurrent.futures import Executor
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 from ._core import Future, move_on_after
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 
 class ExecutorMixin:
@@ -31,6 +36,31 @@ class ExecutorMixin:
         if self._default_executor is not None:
             loop: Any = self
             await join_executor(loop, self._default_executor, timeout)
+
+
+class OwnExecutorMixin:
+    """For other loops, whose default executor is out of reach: it is made here, in their place."""
+
+    _asyncbis_executor: Executor | None = None
+
+    def set_default_executor(self, executor: Any) -> None:
+        """As the loop's own."""
+        super().set_default_executor(executor)  # type: ignore[misc]
+        self._asyncbis_executor = executor
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[_Ts]], _T], *args: Unpack[_Ts]
+    ) -> asyncio.Future[_T]:
+        """As the loop's own; None stands for the default executor."""
+        if executor is None and self._asyncbis_executor is None:
+            self.set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
+        return super().run_in_executor(executor, func, *args)  # type: ignore[misc, no-any-return]
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait until the threads of the default executor have ended, as on asyncbis's own loop."""
+        if self._asyncbis_executor is not None:
+            loop: Any = self
+            await join_executor(loop, self._asyncbis_executor, timeout)
 
 
 async def join_executor(loop: AbstractEventLoop, executor: Executor, timeout: float | None) -> None:

@@ -20,8 +20,8 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _stdlib
-from ._core import CancelScope, Future, LoopCore, State, Task
-from ._executor import ExecutorMixin
+from ._core import Future, LoopCore, State, Task
+from ._executor import ExecutorMixin, OwnExecutorMixin
 from ._factories import TaskFactory, task_from_factory
 from ._servers import ServerMixin
 from ._signals import Signals
@@ -32,7 +32,7 @@ from ._supervision import spawn_supervised
 _T = TypeVar("_T")
 
 
-class LevelLoop(AbstractEventLoop):
+class LevelLoop(SubprocessMixin, AbstractEventLoop):
     """What asyncbis changes in every event loop; `isinstance(loop, LevelLoop)` asks for it."""
 
     _asyncbis_factory: TaskFactory | None = None
@@ -103,7 +103,7 @@ async def _close_asyncgen(loop: AbstractEventLoop, agen: AsyncGenerator[Any, Any
 
 
 class EventLoop(  # type: ignore[misc]  # the core's handles and futures are not asyncio's
-    LevelLoop, ExecutorMixin, SubprocessMixin, ServerMixin, LoopCore, asyncio.SelectorEventLoop
+    LevelLoop, ExecutorMixin, ServerMixin, LoopCore, asyncio.SelectorEventLoop
 ):
     """asyncbis's event loop: asyncio's selector loop on a Rust queue, with level cancellation.
 
@@ -150,7 +150,7 @@ class EventLoop(  # type: ignore[misc]  # the core's handles and futures are not
         self._clear()
 
 
-class ForeignLoop(LevelLoop):
+class ForeignLoop(OwnExecutorMixin, LevelLoop):
     """The mixin that `asyncbis_loop_class()` puts before somebody else's loop class."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -212,13 +212,8 @@ class ForeignLoop(LevelLoop):
         call = self._asyncbis_state.call_with_origin
         return super().call_at(when, call, origin, callback, *args, context=context)
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """As the loop's own, under a shield (clause 8.2)."""
-        with CancelScope(shield=True):
-            await super().shutdown_default_executor(timeout)
 
-
-class _ForeignAsyncioLoop(ExecutorMixin, SubprocessMixin, ServerMixin, ForeignLoop):
+class _ForeignAsyncioLoop(ExecutorMixin, ServerMixin, ForeignLoop):
     """The same for a class that derives from asyncio's own loop: what that one does, we can mend."""
 
 

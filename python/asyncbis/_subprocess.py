@@ -2,6 +2,7 @@
 
 import asyncio.subprocess
 from asyncio.subprocess import Process
+from collections.abc import Coroutine
 from typing import Any
 
 from . import _stdlib
@@ -13,22 +14,30 @@ _create_shell = asyncio.subprocess.create_subprocess_shell
 
 
 class SubprocessMixin:
-    """For asyncio's loops: starting a process is not cut off half-way."""
+    """For all loops: starting a process is not cut off half-way."""
 
-    async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> Any:
-        make = super()._make_subprocess_transport  # type: ignore[misc]
-        if current_task() is None:
-            return await make(*args, **kwargs)
-        # asyncio's clean-up awaits, and would be cut off with the process running. Starting takes
-        # a moment only, so it is shielded as a whole, and undone where it was not wanted any more.
+    async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
+        """As the loop's own; a cancelled caller leaves no process behind."""
+        return await _start(super().subprocess_exec(*args, **kwargs))  # type: ignore[misc]
+
+    async def subprocess_shell(self, *args: Any, **kwargs: Any) -> Any:
+        """As the loop's own; a cancelled caller leaves no process behind."""
+        return await _start(super().subprocess_shell(*args, **kwargs))  # type: ignore[misc]
+
+
+async def _start(starting: Coroutine[Any, Any, Any]) -> Any:
+    if current_task() is None:
+        return await starting
+    # asyncio's clean-up awaits, and would be cut off with the process running. Starting takes
+    # a moment only, so it is shielded as a whole, and undone where it was not wanted any more.
+    with CancelScope(shield=True):
+        transport, protocol = await starting
+    if current_scope_cancelled():
+        transport.close()
         with CancelScope(shield=True):
-            transport = await make(*args, **kwargs)
-        if current_scope_cancelled():
-            transport.close()
-            with CancelScope(shield=True):
-                await transport._wait()
-            await checkpoint_if_cancelled()
-        return transport
+            await transport._wait()
+        await checkpoint_if_cancelled()
+    return transport, protocol
 
 
 async def create_subprocess_exec(program: Any, *args: Any, **kwargs: Any) -> Process:
