@@ -22,17 +22,17 @@ class Shielded(Generic[_T_co]):
         self.target = target
 
     def __await__(self) -> Generator[Any, Any, _T_co]:
-        return _await_shielded(self.target).__await__()
+        return shielded(self.target).__await__()
 
     def __repr__(self) -> str:
         return f"<shield of {self.target!r}>"
 
 
-async def _await_shielded(target: Awaitable[_T]) -> _T:
+async def shielded(target: Awaitable[_T]) -> _T:
+    """Await `target` in this task, under a scope of its own that shields it."""
     with CancelScope(shield=True):
-        result = await target
-    # This scope is never cancelled itself, so it never swallows what leaves it.
-    return result
+        return await target
+    raise AssertionError("a scope that was not cancelled has swallowed a cancellation")
 
 
 def shield(arg: Awaitable[_T]) -> Shielded[_T]:

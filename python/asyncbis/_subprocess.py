@@ -6,7 +6,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 from . import _stdlib
-from ._core import CancelScope, checkpoint_if_cancelled, current_scope_cancelled, current_task
+from ._core import checkpoint_if_cancelled, current_scope_cancelled, current_task
+from ._shield import shielded
 from ._streams import StreamWriter
 
 _create_exec = asyncio.subprocess.create_subprocess_exec
@@ -30,12 +31,10 @@ async def _start(starting: Coroutine[Any, Any, Any]) -> Any:
         return await starting
     # asyncio's clean-up awaits, and would be cut off with the process running. Starting takes
     # a moment only, so it is shielded as a whole, and undone where it was not wanted any more.
-    with CancelScope(shield=True):
-        transport, protocol = await starting
+    transport, protocol = await shielded(starting)
     if current_scope_cancelled():
         transport.close()
-        with CancelScope(shield=True):
-            await transport._wait()
+        await shielded(transport._wait())
         await checkpoint_if_cancelled()
     return transport, protocol
 

@@ -11,7 +11,7 @@ import inspect
 from asyncio import ALL_COMPLETED
 from collections.abc import Awaitable, Coroutine, Generator, Iterable
 from contextlib import nullcontext
-from typing import Any, TypeVar, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
 from . import _stdlib
 from ._core import CancelScope, Future, Task, checkpoint_if_cancelled, current_task
@@ -21,7 +21,9 @@ from ._shield import Shielded, detached, target_future
 
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Awaitable[Any])
-_Fut = TypeVar("_Fut", bound=Future[Any] | asyncio.Future[Any])
+_Fut = TypeVar("_Fut", bound="_AnyFuture")
+
+_AnyFuture: TypeAlias = Future[Any] | asyncio.Future[Any]
 
 _asyncio_wait_for = asyncio.wait_for
 
@@ -103,7 +105,9 @@ async def _wait_shielded(
     )
 
 
-async def cancel_and_wait(task: Any, msg: Any | None = None) -> None:
+async def cancel_and_wait(
+    task: _AnyFuture | Iterable[_AnyFuture], msg: Any | None = None
+) -> None:
     """Cancel a task, or several, and wait until they have ended (clause 9.17).
 
     `task` is a task or future, or an iterable of them; `msg` goes into their CancelledError. What
@@ -114,7 +118,8 @@ async def cancel_and_wait(task: Any, msg: Any | None = None) -> None:
     Raises RuntimeError if the calling task is among them.
     """
     several = not _stdlib.isfuture(task)
-    tasks = list(dict.fromkeys(task)) if several else [task]
+    given: Any = task if several else [task]
+    tasks: list[Any] = list(dict.fromkeys(given))
     if asyncio.current_task() in tasks:
         raise RuntimeError("a task can't cancel itself and wait for its own end")
     ending = [item for item in tasks if not item.done()]
