@@ -30,7 +30,7 @@ DOCUMENT = ROOT / "docs/benchmarks.md"
 BEGIN, END = "<!-- bench_runtime: begin -->", "<!-- bench_runtime: end -->"
 BASE = "asyncio"
 OURS = "asyncbis"
-TIMEOUT = 600.0
+TIMEOUT = 120.0
 
 
 class Failure(Exception):
@@ -197,13 +197,21 @@ def verdict(results: Results, row: str, unit: str) -> str:
 
 def versions(python: str, peers: list[str]) -> str:
     modules = sorted({module for peer in peers for module in PEERS[peer].modules})
-    code = (
-        "import sys, platform; from importlib.metadata import version\n"
-        "print(platform.python_implementation(), platform.python_version(), "
-        "*(f', {name} {version(name)}' for name in sys.argv[1:]))"
-    )
+    code = """
+import platform, sys
+from importlib.metadata import PackageNotFoundError, version
+
+def named(module):
+    try:
+        return f"{module} {version(module)}"
+    except PackageNotFoundError:
+        return f"{module} from its folder"
+
+python = f"{platform.python_implementation()} {platform.python_version()}"
+print(", ".join([python, *map(named, sys.argv[1:])]))
+"""
     done = subprocess.run([python, "-c", code, *modules], capture_output=True, text=True)
-    return done.stdout.strip().replace(" ,", ",") or "versions unknown"
+    return done.stdout.strip() or "versions unknown"
 
 
 def report(options: argparse.Namespace, peers: list[str], results: Results) -> str:
