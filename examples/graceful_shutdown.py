@@ -6,10 +6,9 @@ the rest and wait for them.
 Under asyncio that works as long as nobody else's task is among them: this program
 prints that both workers have said goodbye.
 
-On a runtime with structured concurrency `all_tasks()` has the root task too, which
-waits for this very function. Cancelling it cancels the caller, and waiting for it is
-waiting for oneself. The goodbye of a worker is an `await` in a cancelled task, so
-under level cancellation it is not sent either.
+Under level cancellation the goodbye of a worker is an `await` in a cancelled task, so
+it is not sent. And the recipe itself is not needed where `run()` cancels what is left
+when main ends, and waits for it.
 """
 
 import asyncio

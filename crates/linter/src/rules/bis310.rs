@@ -45,22 +45,23 @@ fn check_call<'a>(file: &File<'a>, report: &mut Report, expr: &'a Expr, call: &'
     let waits = file
         .suspensions(function)
         .iter()
-        .find(|it| it.range.start() > cancel.end() && it.is_cut());
-    if !picks.spares_current && waits.is_none() {
+        .any(|it| it.range.start() > cancel.end() && it.is_cut());
+    if !picks.spares_current && !waits {
         return;
     }
     let diagnostic = report.add(
-        Severity::Error,
+        Severity::Info,
         expr,
-        "the root task is among `all_tasks()`, and is cancelled with the others",
+        if picks.spares_current {
+            "every task but this one is cancelled by hand"
+        } else {
+            "every task is cancelled by hand"
+        },
     );
     diagnostic.and(
         cancel.range(),
-        "reaches the root task, and through it every other, the current one included",
+        "reaches the main function, too, unless this is it",
     );
-    if let Some(wait) = waits {
-        diagnostic.and(wait.range, "raises then");
-    }
     diagnostic
         .help("`run()` cancels what is left when main ends; to end the program from here, `asyncbis.root_task_group().cancel()`")
         .fix(fix(file, expr, def));
@@ -88,7 +89,7 @@ struct Picks {
     spares_current: bool,
 }
 
-/// `None` where the tasks are picked by something that the root task may lack, as their name.
+/// `None` where the tasks are picked by something else, as their name.
 fn picks<'a>(file: &File<'a>, all: &'a Expr, def: StmtId, cancels: &[&'a Expr]) -> Option<Picks> {
     let mut tests: Vec<&'a Expr> = Vec::new();
     // Conditions of the comprehension that the call stands in, and the sets taken from it.
