@@ -217,7 +217,7 @@ fn list<T>(
 }
 
 /// The slab's own invariant: what is not occupied is in the free list, once.
-fn check_slab<T>(slab: &Slab<T>) {
+pub(crate) fn check_slab<T>(slab: &Slab<T>) {
     let free = slab.free_list();
     let occupied: HashSet<usize> = slab.iter().map(|(key, _)| key.index()).collect();
     assert_eq!(slab.len(), occupied.len(), "the slab counts its entries");

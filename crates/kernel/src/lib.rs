@@ -52,9 +52,14 @@
 //!   of a task is not closed.
 //! - **I8** Only a running task remembers an `uncancel()` without a request.
 //!
-//! I5 relies on a rule for the caller: only a task that is not waiting enters and exits scopes. Debug builds check it,
-//! and that steps begin and end as the table of states says.
-//! Nothing in a kernel depends on anything else: keys of one kernel mean nothing to another.
+//! # Rules for the caller
+//!
+//! - Whoever is reported as due is told of it: the future that the task waits for is cancelled (clause 2.4).
+//! - Only a task that is not waiting enters and exits scopes (I5 relies on it), and its steps begin and end as the
+//!   table of states says. Debug builds check that.
+//! - `enter`, `begin`, `park`, `yield_now`, `request_self` and `finish` are for tasks that have not ended, and panic
+//!   otherwise. Everything else answers for what is gone, too: `None`, no, zero, nobody.
+//! - A deadline and `now` are numbers; keys of one kernel mean nothing to another.
 //!
 //! # Task states
 //!

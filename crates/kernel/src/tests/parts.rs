@@ -2,11 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::check::check_slab;
 use crate::deadlines::Deadlines;
 use crate::scopes::{Scope, ScopeId, ScopeSettings};
 use crate::slab::{Key, Slab};
 use crate::tasks::TaskId;
-use crate::{Kernel, Run};
+use crate::{ExitError, Kernel, Run};
 
 #[test]
 fn a_key_finds_its_own_entry_only() {
@@ -51,6 +52,7 @@ fn a_used_up_place_is_given_up() {
     assert_eq!(last.index(), 0);
     assert_eq!(slab.remove(last), Some('b'));
     assert_eq!(slab.places(), (1, 1));
+    check_slab(&slab);
     assert_eq!(slab.insert('c').index(), 1);
     assert_eq!(slab.get(last), None);
 }
@@ -175,6 +177,27 @@ fn the_rules_for_the_caller_are_checked() {
         let result = catch_unwind(AssertUnwindSafe(|| broken(&mut kernel, task)));
         assert!(result.is_err(), "rule {number}");
     }
+}
+
+/// Asking about a task that has ended, or doing something to it from outside, is no error.
+#[test]
+fn what_is_gone_is_answered_for() {
+    let mut kernel = Kernel::new();
+    let task = kernel.spawn_root();
+    let scope = kernel.task_scope(task).unwrap();
+    let group = kernel.open_group(scope);
+    assert_eq!(kernel.finish(task).due, []);
+    let other = kernel.spawn(group, None).unwrap();
+    assert_eq!(kernel.exit(task, scope), Err(ExitError::NotOpen));
+    let other_scope = kernel.task_scope(other).unwrap();
+    assert_eq!(kernel.exit(task, other_scope), Err(ExitError::NotHost));
+    assert_eq!(kernel.request(task, None), []);
+    assert_eq!(kernel.withdraw(task), (false, vec![]));
+    assert_eq!((kernel.cancelling(task), kernel.cause(task)), (0, None));
+    assert_eq!(kernel.effective_deadline(task), f64::INFINITY);
+    assert_eq!(kernel.adopt(task), None);
+    assert_eq!(kernel.cancel(scope), None);
+    kernel.check();
 }
 
 fn settings(deadline: f64) -> ScopeSettings {
