@@ -44,7 +44,7 @@ test-lint: ## Only the tests of the Rust crates and of the linter
 	$(PYTHON) -m unittest discover --start-directory tests/examples
 
 test-runtime: ## Only the tests of the runtime, on all of PYTHONS
-	$(ENVIRONMENTS) each -- "-m pytest --quiet $(SLOW)"
+	$(ENVIRONMENTS) each -- "-m pytest --quiet -rs $(SLOW)"
 
 typing: ## Check the types of the package, of its users and of the stub
 	$(ENVIRONMENTS) prepare --requirements tests/typing/requirements.txt
@@ -53,11 +53,11 @@ typing: ## Check the types of the package, of its users and of the stub
 	$(VENV_PYTHON) -m pyright --pythonpath $(VENV_PYTHON)
 
 stress: ## Nested groups cancelled at random, for minutes, on all of PYTHONS
-	$(ENVIRONMENTS) each -- "-m pytest --quiet tests/runtime/stress"
+	$(ENVIRONMENTS) each -- "-m pytest --quiet -rs tests/runtime/stress"
 
 conformance: ## Run libraries and their tests on asyncbis, on all of PYTHONS
 	$(ENVIRONMENTS) each --requirements tests/conformance/requirements.txt -- \
-		"-m pytest --quiet tests/conformance"
+		"-m pytest --quiet -rs tests/conformance"
 
 wheels: ## Build a wheel for each of PYTHONS, and the source distribution, in target/wheels
 	$(ENVIRONMENTS) wheels
