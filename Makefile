@@ -15,11 +15,11 @@ EDITION := 2024
 # What of the runtime's tests has a command of its own.
 SLOW := --ignore=tests/runtime/stress
 
-.PHONY: help demo build venv test test-rust test-lint test-runtime typing stress conformance wheels \
-	fmt lint corpus precision bench bench-lint bench-runtime
+.PHONY: help demo build venv test test-rust test-lint test-runtime test-packaging \
+	typing stress conformance wheels fmt lint corpus precision bench bench-lint bench-runtime
 
 help: ## List these commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 demo: $(LINTER) ## Check the programs of examples/ and show what is found
 	@status=0; $(LINTER) check examples/ || status=$$?; \
@@ -35,7 +35,7 @@ $(LINTER):
 venv:
 	$(ENVIRONMENTS) prepare
 
-test: test-lint test-runtime typing ## Build and run every test, those of the runtime on all of PYTHONS
+test: test-lint test-runtime test-packaging typing ## Build and run every test, those of the runtime on all of PYTHONS
 	@echo "All tests passed."
 
 test-lint: ## Only the tests of the Rust crates and of the linter
@@ -45,6 +45,9 @@ test-lint: ## Only the tests of the Rust crates and of the linter
 
 test-runtime: ## Only the tests of the runtime, on all of PYTHONS
 	$(ENVIRONMENTS) each -- "-m pytest --quiet -rs $(SLOW)"
+
+test-packaging: venv ## Only the tests of the source distribution and of a wheel
+	$(VENV_PYTHON) -m pytest --quiet tests/packaging
 
 typing: ## Check the types of the package, of its users and of the stub
 	$(ENVIRONMENTS) prepare --requirements tests/typing/requirements.txt
