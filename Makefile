@@ -12,10 +12,12 @@ VENV_PYTHON := .venv/bin/python
 # The build script includes the rule files by path, so `cargo fmt` does not see them.
 RULE_FILES := $(wildcard crates/linter/src/rules/bis*.rs)
 EDITION := 2024
-# What of the runtime's tests has a command of its own.
-SLOW := --ignore=tests/runtime/stress
+PYTEST := -m pytest --quiet -rs
+# What depends on the Python, and what one Python is enough for; the stress has a command of its own.
+EVERYWHERE := --ignore=tests/runtime/stress tests/runtime tests/plugin
+ONCE := tests/docs tests/bench tests/packaging
 
-.PHONY: help demo build venv test test-rust test-lint test-runtime test-packaging \
+.PHONY: help demo build venv test test-lint test-runtime test-once \
 	typing stress conformance wheels fmt lint corpus precision bench bench-lint bench-runtime
 
 help: ## List these commands
@@ -35,7 +37,7 @@ $(LINTER):
 venv:
 	$(ENVIRONMENTS) prepare
 
-test: test-lint test-runtime test-packaging typing ## Build and run every test, those of the runtime on all of PYTHONS
+test: test-lint test-runtime test-once typing ## Build and run every test, those of the runtime on all of PYTHONS
 	@echo "All tests passed."
 
 test-lint: ## Only the tests of the Rust crates and of the linter
@@ -44,10 +46,10 @@ test-lint: ## Only the tests of the Rust crates and of the linter
 	$(PYTHON) -m unittest discover --start-directory tests/examples
 
 test-runtime: ## Only the tests of the runtime, on all of PYTHONS
-	$(ENVIRONMENTS) each -- "-m pytest --quiet -rs $(SLOW)"
+	$(ENVIRONMENTS) each -- "$(PYTEST) $(EVERYWHERE)"
 
-test-packaging: venv ## Only the tests of the source distribution and of a wheel
-	$(VENV_PYTHON) -m pytest --quiet tests/packaging
+test-once: venv ## Only the programs of the pages, those of the benchmarks, and the packaging
+	$(VENV_PYTHON) $(PYTEST) $(ONCE)
 
 typing: ## Check the types of the package, of its users and of the stub
 	$(ENVIRONMENTS) prepare --requirements tests/typing/requirements.txt
@@ -56,11 +58,11 @@ typing: ## Check the types of the package, of its users and of the stub
 	$(VENV_PYTHON) -m pyright --pythonpath $(VENV_PYTHON)
 
 stress: ## Nested groups cancelled at random, for minutes, on all of PYTHONS
-	$(ENVIRONMENTS) each -- "-m pytest --quiet -rs tests/runtime/stress"
+	$(ENVIRONMENTS) each -- "$(PYTEST) tests/runtime/stress"
 
 conformance: ## Run libraries and their tests on asyncbis, on all of PYTHONS
 	$(ENVIRONMENTS) each --requirements tests/conformance/requirements.txt -- \
-		"-m pytest --quiet -rs tests/conformance"
+		"$(PYTEST) tests/conformance"
 
 wheels: ## Build a wheel for each of PYTHONS, and the source distribution, in target/wheels
 	$(ENVIRONMENTS) wheels

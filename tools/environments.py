@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,12 +139,22 @@ class Environment:
         """Cargo's folder for this interpreter."""
         return ROOT / "target" / "python" / str(self.interpreter) / "cargo"
 
-    def run(self, *command: str | Path, **variables: str) -> None:
-        """Run a command as if the environment was activated; raises Unusable if it fails."""
+    def start(
+        self, command: Sequence[str | Path], variables: dict[str, str], *, capture: bool
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as if the environment was activated."""
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
         environ = {**os.environ, "VIRTUAL_ENV": str(self.folder), "PATH": path, **variables}
         environ.pop("PYTHONHOME", None)
-        if subprocess.run(command, cwd=ROOT, env=environ).returncode != 0:
+        output = subprocess.PIPE if capture else None
+        both = subprocess.STDOUT if capture else None
+        return subprocess.run(
+            command, cwd=ROOT, env=environ, stdout=output, stderr=both, text=True, check=False
+        )
+
+    def run(self, *command: str | Path, **variables: str) -> None:
+        """The same; raises Unusable if the command fails."""
+        if self.start(command, variables, capture=False).returncode != 0:
             raise Unusable(f"failed: {shlex.join(map(str, command))}")
 
     def pip(self, *arguments: str | Path) -> None:
@@ -223,21 +234,30 @@ def say(text: str) -> None:
 
 
 def in_each(environments: Sequence[Environment], commands: Sequence[str]) -> int:
-    """Run `python COMMAND` in each environment, all of them; tells at the end how each went."""
-    results = []
-    for one in environments:
-        say(f"\n== Python {one.interpreter}: {' && '.join(commands)}")
+    """Run `python COMMAND` in each environment, as many at once as there are processors.
+
+    All of them are run to their end; what each has printed is shown when it is over.
+    """
+
+    def run(one: Environment) -> tuple[str, float]:
         begin = time.monotonic()
-        try:
-            for command in commands:
-                one.run(one.python, *shlex.split(command))
-            result = "passed"
-        except Unusable as reason:
-            result = str(reason)
-        results.append((one, result, time.monotonic() - begin))
-    for one, result, seconds in results:
+        printed, result = "", "passed"
+        for command in commands:
+            done = one.start([one.python, *shlex.split(command)], {}, capture=True)
+            printed += done.stdout
+            if done.returncode != 0:
+                result = f"failed: python {command}"
+                break
+        seconds = time.monotonic() - begin
+        say(f"\n== Python {one.interpreter}: {' && '.join(commands)}\n{printed.rstrip()}")
+        return result, seconds
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(run, environments))
+    say("")
+    for one, (result, seconds) in zip(environments, results, strict=True):
         say(f"Python {one.interpreter}: {result} ({seconds:.0f} s)")
-    return 0 if all(result == "passed" for _, result, _ in results) else 1
+    return 0 if all(result == "passed" for result, _ in results) else 1
 
 
 def wheels(maker: Environment, environments: Sequence[Environment], folder: Path) -> int:
