@@ -101,6 +101,9 @@ impl CancelScope {
         if let Some(message) = self.message.cloned(py) {
             state.get().set_message(py, id, message.unbind());
         }
+        if state.get().debug.get(py) {
+            state.get().note_entered(py, id, self.owner)?;
+        }
         self.phase.set(py, Phase::Active { id, host });
         if settings.deadline < f64::INFINITY {
             State::arm(&state)?;
@@ -156,7 +159,7 @@ impl CancelScope {
     }
 
     fn finish(&self, py: Python<'_>, state: &Bound<'_, State>, id: ScopeId, exit: &kernel::Exit) {
-        state.get().forget_message(py, id);
+        state.get().forget_scope(py, id);
         self.phase.set(py, Phase::Exited);
         self.cancelled.set(py, exit.cancelled);
         self.expired.set(py, exit.expired);
@@ -223,7 +226,7 @@ impl CancelScope {
             Some(due) => State::deliver(&state, due),
             None => {
                 self.cancelled.set(py, true);
-                state.get().forget_message(py, id);
+                state.get().forget_scope(py, id);
                 Ok(())
             }
         }

@@ -48,6 +48,8 @@ pub struct State {
     members: Slot<Vec<Option<Member>>>,
     /// Messages of cancelled scopes that are open.
     messages: Slot<FxHashMap<ScopeId, Py<PyAny>>>,
+    /// Debug mode: what was entered where, for the notes of CancelledErrors.
+    entered: Slot<FxHashMap<ScopeId, String>>,
     current: Slot<Option<Py<Task>>>,
     /// asyncio's registry names a task of ours as the current one.
     published: Slot<bool>,
@@ -82,6 +84,7 @@ impl State {
             timers: Slot::new(Timers::default()),
             members: Slot::new(Vec::new()),
             messages: Slot::new(FxHashMap::default()),
+            entered: Slot::new(FxHashMap::default()),
             current: Slot::new(None),
             published: Slot::new(false),
             origin: Slot::new(None),
@@ -452,8 +455,50 @@ impl State {
         drop(old);
     }
 
-    pub fn forget_message(&self, py: Python<'_>, scope: ScopeId) {
+    /// Forgets what is kept for a scope while it is open.
+    pub fn forget_scope(&self, py: Python<'_>, scope: ScopeId) {
         drop(self.messages.with(py, |messages| messages.remove(&scope)));
+        if self.debug.get(py) {
+            self.entered.with(py, |entered| entered.remove(&scope));
+        }
+    }
+
+    /// Debug mode: remembers the line that entered a scope.
+    pub fn note_entered(&self, py: Python<'_>, scope: ScopeId, what: &str) -> PyResult<()> {
+        let frame = names::sys_getframe(py)?.call1((0,))?;
+        let file = frame
+            .getattr(intern!(py, "f_code"))?
+            .getattr(intern!(py, "co_filename"))?;
+        let line = frame.getattr(intern!(py, "f_lineno"))?;
+        let place = format!("{what} entered at {file}:{line}");
+        self.entered
+            .with(py, move |entered| entered.insert(scope, place));
+        Ok(())
+    }
+
+    /// Debug mode: says what cancelled a task (clause 1.16).
+    pub fn describe_cause(&self, py: Python<'_>, task: TaskId) -> Option<String> {
+        let what = match self.kernel(py, |kernel| kernel.cause(task))? {
+            Cause::Scope(scope) => {
+                let expired = self
+                    .kernel(py, |kernel| kernel.is_expired(scope))
+                    .unwrap_or(false);
+                let place = self
+                    .entered
+                    .with(py, |entered| entered.get(&scope).cloned());
+                let what = place.unwrap_or_else(|| "a cancel scope".to_owned());
+                if expired {
+                    format!("the deadline of {what}")
+                } else {
+                    what
+                }
+            }
+            Cause::Native(_) => "Task.cancel()".to_owned(),
+            Cause::Abandoned => {
+                "a cancel scope that was closed while others were open in it".to_owned()
+            }
+        };
+        Some(format!("cancelled by {what}"))
     }
 
     pub fn message<'py>(&self, py: Python<'py>, scope: ScopeId) -> Option<Bound<'py, PyAny>> {

@@ -62,11 +62,13 @@ fn step(state: &Bound<'_, State>, task: &Bound<'_, Task>, eager: bool) -> PyResu
         _ => None,
     };
     if state.get().debug.get(py) {
-        report_swallowing(
-            state,
-            task,
-            effective && error.as_ref().is_some_and(names::is_cancelled_error),
-        )?;
+        let delivered = error
+            .as_ref()
+            .filter(|error| effective && names::is_cancelled_error(error));
+        if let (Some(error), Some(note)) = (delivered, state.get().describe_cause(py, id)) {
+            error.call_method1(intern!(py, "add_note"), (note,))?;
+        }
+        report_swallowing(state, task, delivered.is_some())?;
     }
     let context = this.context(py);
     let resumed = ffi::in_context(context.bind(py), || match &error {
