@@ -30,8 +30,8 @@ class Signals:
         self._loop = loop
         self._cancel: Callable[[str], None] | None = None
         self._taken: list[int] = []
-        # One object, so that `is` can tell whether the handler is still ours.
-        self._handler = self._on_signal
+        # Made when it is installed; one object, so that `is` can tell whether it is still in place.
+        self._handler: Any = None
         # The first signal of this run; None as long as none has come.
         self.first: int | None = None
         # True once a second one has come: the loop is left at once, nobody waits any more.
@@ -42,6 +42,8 @@ class Signals:
         self._cancel = cancel
         if threading.current_thread() is not threading.main_thread():
             return
+        # Not kept between runs: it refers back to this object.
+        self._handler = self._on_signal
         for number, default in _DEFAULTS.items():
             if signal.getsignal(number) is default and self._set(number, self._handler):
                 self._taken.append(number)
@@ -52,6 +54,7 @@ class Signals:
         for number in taken:
             if signal.getsignal(number) is self._handler:
                 self._set(number, _DEFAULTS[number])
+        self._handler = None
 
     def take_back(self, number: int) -> None:
         """After `loop.remove_signal_handler()`: the signal is ours again, if it was before."""
