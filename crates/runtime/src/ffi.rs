@@ -470,3 +470,10 @@ pub fn track_raw(object: &Py<PyAny>) {
     // SAFETY: called under the lock, with an object that its owner still holds.
     track(object.bind(unsafe { Python::assume_attached() }));
 }
+
+/// The exception object of an error, with its traceback.
+///
+/// Before Python 3.12 PyO3 keeps the traceback of a caught error beside the exception.
+pub fn exception<'py>(py: Python<'py>, error: &PyErr) -> Bound<'py, PyAny> {
+    error.clone_ref(py).into_value(py).into_bound(py).into_any()
+}

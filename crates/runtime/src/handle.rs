@@ -80,7 +80,7 @@ impl Handle {
         let source = names::format_callback_source(py)?.call1((&callback, &args))?;
         let report = PyDict::new(py);
         report.set_item("message", format!("Exception in callback {source}"))?;
-        report.set_item("exception", error.value(py))?;
+        report.set_item("exception", ffi::exception(py, &error))?;
         report.set_item("handle", slf)?;
         if let Some(traceback) = this.source_traceback.cloned(py) {
             report.set_item("source_traceback", traceback)?;

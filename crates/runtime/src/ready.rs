@@ -148,7 +148,7 @@ fn callback_failed(
     let report = PyDict::new(py);
     let source = names::format_callback_source(py)?.call1((call, (argument,)))?;
     report.set_item("message", format!("Exception in callback {source}"))?;
-    report.set_item("exception", error.value(py))?;
+    report.set_item("exception", ffi::exception(py, &error))?;
     report.set_item("handle", handle)?;
     State::call_exception_handler(state, &report)
 }

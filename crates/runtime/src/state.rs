@@ -600,7 +600,7 @@ impl State {
         let context = PyDict::new(py);
         context.set_item("message", message)?;
         if let Some(error) = error {
-            context.set_item("exception", error.value(py))?;
+            context.set_item("exception", ffi::exception(py, error))?;
         }
         if let Some(task) = task {
             context.set_item("task", task)?;

@@ -7,7 +7,7 @@
 //! | yields anything else | is resumed with a RuntimeError (2.10) |
 //! | returns, raises | ends |
 
-use pyo3::exceptions::{PyBaseException, PyRuntimeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -285,14 +285,12 @@ fn fail(
 ) -> PyResult<()> {
     let py = state.py();
     let future = task.as_super().get();
-    let value: Bound<'_, PyBaseException> = error.value(py).clone();
-    future
-        .exception
-        .set(py, Some(value.clone().into_any().unbind()));
+    let value = ffi::exception(py, &error);
+    future.exception.set(py, Some(value.clone().unbind()));
     if names::is_cancelled_error(&value) {
         return Task::end(task, state, Status::Cancelled, eager);
     }
-    future.keep_exception(value.clone().into_any());
+    future.keep_exception(value.clone());
     let grouped = task.get().group.is_some(py);
     // A group takes the error, unless somebody else owns it and may or may not look at it.
     future
