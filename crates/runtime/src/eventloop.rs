@@ -15,12 +15,9 @@ use crate::ffi::{self, Slot};
 use crate::future::Future;
 use crate::handle::{Handle, TimerHandle};
 use crate::ready::Ready;
-use crate::state::{Clock, State};
+use crate::state::{Clock, POLL_INTERVAL, State};
 use crate::timers::{self, Timer, Timers};
 
-/// While tasks are ready, file descriptors are looked at only this often, in seconds.
-/// A poll costs as much as ten small steps; I/O is delayed by at most this and the tick that runs.
-const POLL_INTERVAL: f64 = 50e-6;
 /// asyncio's bound for one poll, in seconds.
 const MAXIMUM_POLL: f64 = 24.0 * 3600.0;
 /// asyncio's clock resolution: timers within it count as due.

@@ -22,6 +22,11 @@ use crate::ready::Ready;
 use crate::task::{NewTask, Task};
 use crate::timers::{self, Timer, Timers};
 
+/// While tasks are ready, file descriptors are looked at only this often, in seconds.
+///
+/// A poll costs as much as ten small steps; I/O is delayed by at most this and the round that runs.
+pub const POLL_INTERVAL: f64 = 50e-6;
+
 /// Where a loop's time comes from.
 pub enum Clock {
     /// CLOCK_MONOTONIC, as `time.monotonic()`.
@@ -64,6 +69,8 @@ pub struct State {
     pub thread: Slot<Option<u64>>,
     registered: Slot<bool>,
     drain_scheduled: Slot<bool>,
+    /// On a foreign loop: its own queue was given something since the drain began.
+    queued_there: Slot<bool>,
     /// The foreign loop's timer for the next deadline.
     armed: Slot<Option<(f64, Py<PyAny>)>>,
     blank_context: Slot<Option<Py<PyAny>>>,
@@ -97,6 +104,7 @@ impl State {
             thread: Slot::new(None),
             registered: Slot::new(false),
             drain_scheduled: Slot::new(false),
+            queued_there: Slot::new(false),
             armed: Slot::new(None),
             blank_context: Slot::new(None),
         }
@@ -329,6 +337,26 @@ impl State {
         Ok(())
     }
 
+    /// Runs batches until the queue is empty, the foreign loop has something to run itself, or its turn comes.
+    ///
+    /// Going through the foreign loop for every round would cost more than the round.
+    fn run_batches(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let this = slf.get();
+        let begin = current::monotonic();
+        this.queued_there.set(py, false);
+        loop {
+            Self::expire_deadlines(slf)?;
+            Self::run_batch(slf)?;
+            Self::leave_task(slf)?;
+            let idle = this.ready.with(py, |queue| queue.is_empty());
+            let late = current::monotonic() - begin > POLL_INTERVAL;
+            if idle || late || this.queued_there.get(py) || this.debug.get(py) {
+                return Ok(());
+            }
+        }
+    }
+
     /// New tasks that are still waiting in the queue are shown to the collector, when the loop stops.
     pub fn show_queue(slf: &Bound<'_, Self>) {
         let py = slf.py();
@@ -407,12 +435,17 @@ impl State {
 
     // Timers' origins (clause 3.6)
 
+    /// None where it makes no difference: a task that is in no scope has no shield that the timer is made in.
     pub fn origin_of_new_handle(&self, py: Python<'_>) -> Option<Origin> {
         let task = self
             .current
             .with(py, |task| task.as_ref().and_then(|task| task.get().id()))?;
-        let scope = self.kernel(py, |kernel| kernel.current_scope(task))?;
-        Some(Origin { task, scope })
+        self.kernel(py, |kernel| {
+            let scope = kernel.current_scope(task)?;
+            kernel
+                .has_open_scopes(task)
+                .then_some(Origin { task, scope })
+        })
     }
 
     pub fn with_origin<R>(
@@ -694,15 +727,17 @@ impl State {
     fn drain(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
-        this.drain_scheduled.set(py, false);
+        // Until the end nothing more is scheduled: what the tasks give to the loop itself comes first.
+        this.drain_scheduled.set(py, true);
         this.thread.set(py, Some(current::thread_id()));
-        this.refresh_debug(slf)?;
         let result = ffi::with_running(slf, || {
-            Self::expire_deadlines(slf)?;
-            let result = Self::run_batch(slf);
+            let result = this
+                .refresh_debug(slf)
+                .and_then(|()| Self::run_batches(slf));
             Self::leave_task(slf)?;
             result
         });
+        this.drain_scheduled.set(py, false);
         if !this.ready.with(py, |queue| queue.is_empty()) {
             Self::schedule_drain(slf)?;
         }
@@ -716,7 +751,9 @@ impl State {
         Self::expire_deadlines(slf)
     }
 
+    /// Whose timer or callback is being made; called for everything that a foreign loop is given.
     fn origin<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, OriginToken>>> {
+        self.queued_there.set(py, true);
         match self.origin_of_new_handle(py) {
             Some(origin) => Ok(Some(Bound::new(py, OriginToken(origin))?)),
             None => Ok(None),
