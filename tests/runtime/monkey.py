@@ -190,6 +190,8 @@ class Monkey:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         self.pool.clear()
+        # A further SIGINT may have come while run() put the handlers back.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         return f"panic {self.panic!r}" if self.panic else "ok"
 
 
