@@ -203,6 +203,11 @@ pub fn is_coroutine(object: &Bound<'_, PyAny>) -> bool {
     unsafe { ffi::Py_TYPE(object.as_ptr()) == &raw mut ffi::PyCoro_Type }
 }
 
+pub fn is_context(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: only the type of a live object is compared.
+    unsafe { ffi::PyContext_CheckExact(object.as_ptr()) != 0 }
+}
+
 /// A copy of the current context.
 #[inline]
 pub fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {

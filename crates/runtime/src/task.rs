@@ -123,6 +123,18 @@ impl<'py> NewTask<'py> {
     }
 }
 
+/// Refuses a `context=` that is none, with the coroutine closed, since nobody will await it.
+fn check_context(context: &Bound<'_, PyAny>, coroutine: &Bound<'_, PyAny>) -> PyResult<()> {
+    if ffi::is_context(context) {
+        return Ok(());
+    }
+    coroutine.call_method0(intern!(context.py(), "close"))?;
+    Err(PyTypeError::new_err(format!(
+        "context must be a contextvars.Context or None, got {}",
+        context.repr()?
+    )))
+}
+
 static NEXT_NAME: AtomicU64 = AtomicU64::new(1);
 
 impl Task {
@@ -197,7 +209,10 @@ impl Task {
             )));
         }
         let context = match new.context {
-            Some(context) if !context.is_none() => context,
+            Some(context) if !context.is_none() => {
+                check_context(&context, &new.coro)?;
+                context
+            }
             _ => {
                 this.own_context.set(py, true);
                 ffi::copy_context(py)?
