@@ -12,7 +12,7 @@ VENV_PYTHON := .venv/bin/python
 # The build script includes the rule files by path, so `cargo fmt` does not see them.
 RULE_FILES := $(wildcard crates/linter/src/rules/bis*.rs)
 EDITION := 2024
-PYTEST := -m pytest --quiet -rs
+PYTEST := -m pytest --quiet -rfEs
 # What depends on the Python, and what one Python is enough for; the stress has a command of its own.
 EVERYWHERE := --ignore=tests/runtime/stress tests/runtime tests/plugin
 ONCE := tests/docs tests/bench tests/packaging

@@ -7,7 +7,7 @@ AUTO = "[pytest]\nasyncbis_mode = auto\n"
 
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     """Run the suite in a process of its own, as users do; their other plugins are left out."""
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:anyio", *options)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:asyncio", *options)
 
 
 def test_a_marked_test_runs_on_asyncbis(pytester: pytest.Pytester) -> None:
@@ -276,7 +276,7 @@ def test_two_runners_cannot_share_a_test(pytester: pytest.Pytester) -> None:
         """
     )
     pytester.makeini("[pytest]\nmarkers = asyncio\n")
-    result = run(pytester, "-p", "no:asyncio")
+    result = run(pytester)
     assert result.ret != pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["*marked with both `asyncbis` and `asyncio`*"])
 
