@@ -10,7 +10,8 @@ import collections
 from typing import TYPE_CHECKING, Any
 
 from . import _stdlib
-from ._core import CancelScope, current_task
+from ._core import current_task
+from ._shield import shielded
 
 
 class Condition(_stdlib.Condition):
@@ -42,19 +43,28 @@ async def condition_wait(condition: Any) -> bool:
     condition.release()
     try:
         try:
-            condition._waiters.append(notified)
-            try:
-                await notified
-                return True
-            finally:
-                condition._waiters.remove(notified)
-        finally:
-            with CancelScope(shield=True):
-                await condition.acquire()
+            await _notification(condition, notified)
+        except BaseException:
+            await shielded(condition.acquire())
+            raise
+        try:
+            await condition.acquire()
+        except asyncio.CancelledError:
+            await shielded(condition.acquire())
+            raise
     except BaseException:
         # This task may have been notified and can't act on it any more: somebody else should.
         _notify_another(condition)
         raise
+    return True
+
+
+async def _notification(condition: Any, notified: Any) -> None:
+    condition._waiters.append(notified)
+    try:
+        await notified
+    finally:
+        condition._waiters.remove(notified)
 
 
 def _notify_another(condition: Any) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import enum
 import inspect
+import sys
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar, final
@@ -214,7 +215,8 @@ def root_task_group() -> TaskGroup:
 def _as_coroutine(main: Any) -> Any:
     if _stdlib.iscoroutine(main):
         return main
-    if inspect.isawaitable(main):
+    if sys.version_info >= (3, 14) and inspect.isawaitable(main):
+        # asyncio's Runner takes any awaitable from this version on.
 
         async def wait_for_it() -> Any:
             return await main
