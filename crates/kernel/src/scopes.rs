@@ -297,6 +297,7 @@ impl Kernel {
         self.scopes.remove(id);
     }
 
+    /// Hangs a scope that has no parent, and so no siblings, on one: as its last child.
     pub(crate) fn link(&mut self, id: ScopeId, parent: ScopeId) {
         let last = self.scopes[parent].last_child.replace(id);
         match last {
@@ -306,7 +307,6 @@ impl Kernel {
         let scope = &mut self.scopes[id];
         scope.parent = Some(parent);
         scope.previous = last;
-        scope.next = None;
     }
 
     pub(crate) fn unlink(&mut self, id: ScopeId) {
