@@ -29,6 +29,7 @@ def create_eager_task_factory(custom_task_constructor: Callable[..., Any]) -> Ta
     def factory(
         loop: AbstractEventLoop, coro: Any, *, eager_start: bool = True, **kwargs: Any
     ) -> Any:
+        """A task factory for `loop.set_task_factory()` whose tasks take their first step at once."""
         return custom_task_constructor(coro, loop=loop, eager_start=eager_start, **kwargs)
 
     return factory

@@ -1,4 +1,4 @@
-"""Checkpoints: explicit points where a task may be cancelled, or lets others run (section 9b).
+"""Checkpoints: explicit points where a task may be cancelled, or lets others run (clause 9.16).
 
 - `checkpoint()`: both; raises CancelledError if the current scope is cancelled, else yields once.
 - `checkpoint_if_cancelled()`: raises if cancelled, and otherwise does not yield.

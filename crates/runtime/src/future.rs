@@ -73,6 +73,9 @@ pub struct Extra {
     pub exception_traceback: Option<Py<PyAny>>,
 }
 
+/// A result that is not there yet, as `asyncio.Future`; `loop.create_future()` makes one.
+///
+/// It is an instance of `asyncio.Future` for `isinstance()`. Not thread-safe.
 #[pyclass(frozen, subclass, dict, weakref, module = "asyncbis")]
 pub struct Future {
     pub made: Made,
@@ -488,30 +491,38 @@ impl Future {
         finalize(slf);
     }
 
+    /// The event loop that the future belongs to.
     fn get_loop(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         Ok(State::event_loop(slf.get().state(slf.py())?).unbind())
     }
 
+    /// Whether it has a result or an exception, or was cancelled.
     #[pyo3(name = "done")]
     fn py_done(&self, py: Python<'_>) -> bool {
         self.done(py)
     }
 
+    /// Whether it was cancelled.
     fn cancelled(&self, py: Python<'_>) -> bool {
         self.status.get(py) == Status::Cancelled
     }
 
+    /// Cancel the future and everybody who awaits it; False if it was done already.
+    ///
+    /// msg: an argument for the `CancelledError`.
     #[pyo3(signature = (msg=None))]
     fn cancel(slf: &Bound<'_, Self>, msg: Option<Bound<'_, PyAny>>) -> PyResult<bool> {
         Self::cancel_with(slf, msg)
     }
 
+    /// The result; raises the exception, CancelledError, or InvalidStateError if it is not done.
     #[pyo3(name = "result")]
     fn py_result<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.get().state(slf.py())?;
         Self::outcome(slf)
     }
 
+    /// The exception or None; raises CancelledError, or InvalidStateError if it is not done.
     #[pyo3(name = "exception")]
     fn py_exception<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
@@ -526,12 +537,14 @@ impl Future {
         }
     }
 
+    /// Mark it as done with a result; raises InvalidStateError if it is done already.
     #[pyo3(signature = (result, /))]
     fn set_result(slf: &Bound<'_, Self>, result: Py<PyAny>) -> PyResult<()> {
         Self::require_pending(slf)?;
         Self::set_result_unchecked(slf, result)
     }
 
+    /// Mark it as done with an exception; raises InvalidStateError if it is done already.
     #[pyo3(signature = (exception, /))]
     fn set_exception(slf: &Bound<'_, Self>, exception: Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
@@ -561,6 +574,7 @@ impl Future {
         Self::complete(slf, Status::Finished)
     }
 
+    /// Call `fn(future)` through the loop when it is done, in `context` (default: the current one).
     #[pyo3(signature = (r#fn, /, *, context=None))]
     fn add_done_callback(
         slf: &Bound<'_, Self>,
@@ -584,6 +598,7 @@ impl Future {
         Ok(())
     }
 
+    /// Remove all entries of a callback; returns how many there were.
     #[pyo3(signature = (r#fn, /))]
     fn remove_done_callback(slf: &Bound<'_, Self>, r#fn: &Bound<'_, PyAny>) -> PyResult<usize> {
         let py = slf.py();

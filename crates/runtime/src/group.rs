@@ -21,6 +21,15 @@ enum Phase {
     Finished,
 }
 
+/// A block that owns tasks, and ends when the last of them has ended (section 5 of docs/semantics.md)::
+///
+///     async with asyncbis.TaskGroup() as group:
+///         group.create_task(first())
+///         group.create_task(second())
+///     # both have ended
+///
+/// When a task or the body fails, the others are cancelled, and all errors are raised as an exception
+/// group. As asyncio's, with `cancel()`, `start()` and `cancel_scope` in addition. Use it once.
 #[pyclass(frozen, subclass, weakref, dict, module = "asyncbis")]
 pub struct TaskGroup {
     made: Made,
@@ -346,11 +355,13 @@ impl TaskGroup {
         })
     }
 
+    /// The scope that the body and the tasks are in; it may be shielded, or given a deadline.
     #[getter]
     fn cancel_scope(&self, py: Python<'_>) -> Py<CancelScope> {
         self.scope.clone_ref(py)
     }
 
+    /// The tasks of the group that have not ended.
     #[getter]
     fn tasks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFrozenSet>> {
         let tasks = match (self.phase.get(py), self.state.cloned(py)) {
@@ -360,11 +371,18 @@ impl TaskGroup {
         PyFrozenSet::new(py, tasks)
     }
 
+    /// The same as `tasks`.
     #[getter]
     fn all_tasks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFrozenSet>> {
         self.tasks(py)
     }
 
+    /// Start a coroutine as a task of the group and return the task (clause 5.2).
+    ///
+    /// eager_start: take its first step before this returns.
+    /// Allowed while the group is open, also after an error or `cancel()`: the task then runs to its first
+    /// suspension. Raises RuntimeError before the group is entered and after it has ended, TypeError for
+    /// anything but a coroutine; the coroutine is closed then.
     #[pyo3(signature = (coro, *, name=None, context=None, eager_start=None))]
     fn create_task<'py>(
         slf: &Bound<'py, Self>,
@@ -433,7 +451,10 @@ impl TaskGroup {
         PyList::new(py, errors)
     }
 
-    /// Starts a task and waits until it says that it is ready (clause 5.11).
+    /// Start `func(*args, task_status=...)` as a task and wait until it calls `task_status.started(value)`.
+    ///
+    /// Returns the value. Until then the task's error is raised here, and not by the group, and cancelling
+    /// this wait cancels the task. Raises RuntimeError if the task ends without that call (clause 5.11).
     #[pyo3(signature = (func, /, *args, name=None))]
     fn start<'py>(
         slf: &Bound<'py, Self>,
@@ -444,6 +465,9 @@ impl TaskGroup {
         names::start(slf.py())?.call1((slf, func, args, name))
     }
 
+    /// Cancel the body and all tasks; leaving the group then raises nothing by itself (clause 5.3).
+    ///
+    /// It may be called before the group is entered, repeatedly, and after it has ended.
     #[pyo3(signature = (msg=None))]
     fn cancel(&self, py: Python<'_>, msg: Option<Py<PyAny>>) -> PyResult<()> {
         self.scope.get().cancel_with(py, msg)

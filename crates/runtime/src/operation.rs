@@ -253,8 +253,11 @@ fn shielded_yield(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     .map(|object| object.bind(py))
 }
 
-/// The function `asyncbis.sleep`: a callable with the marks of a coroutine function, so that
-/// `inspect.iscoroutinefunction(sleep)` is true and `unittest.mock.patch("asyncio.sleep")` makes an AsyncMock.
+/// Wait `delay` seconds, then return `result`; with zero or less, let other tasks run once.
+///
+/// delay: a number; NaN raises ValueError. A cancelled task does not wait, it gets CancelledError.
+// It has the marks of a coroutine function, so that `inspect.iscoroutinefunction(sleep)` is true and
+// `unittest.mock.patch("asyncio.sleep")` makes an AsyncMock.
 #[pyclass(frozen, module = "asyncbis._core", name = "SleepFunction")]
 pub struct SleepFunction;
 
@@ -325,25 +328,25 @@ fn sleep<'py>(
     )
 }
 
-/// Waits until it is cancelled (section 9b).
+/// Wait until the task is cancelled (clause 9.16).
 #[pyfunction]
 pub fn sleep_forever(py: Python<'_>) -> PyResult<Bound<'_, Operation>> {
     Operation::new(py, Work::SleepForever)
 }
 
-/// Gives other tasks a turn, and raises if the task is cancelled (section 9b).
+/// Let other tasks run, and raise CancelledError if the task is cancelled (clause 9.16).
 #[pyfunction]
 pub fn checkpoint(py: Python<'_>) -> PyResult<Bound<'_, Operation>> {
     Operation::new(py, Work::Yield(py.None()))
 }
 
-/// Raises if the task is cancelled; else does not even yield (section 9b).
+/// Raise CancelledError if the task is cancelled; otherwise do nothing, not even yield (clause 9.16).
 #[pyfunction]
 pub fn checkpoint_if_cancelled(py: Python<'_>) -> PyResult<Bound<'_, Operation>> {
     Operation::new(py, Work::YieldIfCancelled)
 }
 
-/// Gives other tasks a turn, and never raises (section 9b).
+/// Let other tasks run, and never raise (clause 9.16).
 #[pyfunction]
 pub fn cancel_shielded_checkpoint(py: Python<'_>) -> PyResult<Bound<'_, Operation>> {
     Operation::new(py, Work::YieldShielded)

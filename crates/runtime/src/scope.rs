@@ -19,6 +19,20 @@ enum Phase {
     Exited,
 }
 
+/// A block of code that can be cancelled as a whole, by `cancel()` or by its deadline.
+///
+/// While it is cancelled every suspension inside raises `CancelledError`; when the block is left the
+/// scope swallows it (section 1 of docs/semantics.md)::
+///
+///     with asyncbis.CancelScope() as scope:
+///         scope.cancel()
+///         await asyncbis.sleep(1)  # raises
+///     # goes on here
+///
+/// deadline: the loop time, in seconds, at which the scope cancels itself; None means never.
+/// shield: while it is True, the block is not cancelled from outside.
+/// Raises ValueError for a deadline that is NaN, TypeError for a shield that is not a bool.
+/// A scope is used for one `with` block, in a task, and belongs to the thread of its loop.
 #[pyclass(frozen, weakref, module = "asyncbis")]
 pub struct CancelScope {
     phase: Slot<Phase>,
@@ -375,21 +389,29 @@ impl CancelScope {
         self.leave(exc.py(), exception_argument(exc))?.into_result()
     }
 
+    /// Cancel the block: every suspension in it raises, until it is left (clause 1.4).
+    ///
+    /// msg: reaches the `CancelledError`; of several calls the first one's counts.
+    /// Before the block is entered this is remembered, after it was left it only sets `cancel_called`.
+    /// Call it in the loop's thread; from another one, `loop.call_soon_threadsafe(scope.cancel)`.
     #[pyo3(signature = (msg=None))]
     fn cancel(&self, py: Python<'_>, msg: Option<Py<PyAny>>) -> PyResult<()> {
         self.cancel_with(py, msg)
     }
 
+    /// Whether `cancel()` was called or the deadline has cancelled the scope.
     #[getter]
     fn cancel_called(&self, py: Python<'_>) -> bool {
         self.is_cancel_called(py)
     }
 
+    /// Whether the scope has swallowed a `CancelledError` when it was left (clause 1.14).
     #[getter]
     fn cancelled_caught(&self, py: Python<'_>) -> bool {
         self.caught.get(py)
     }
 
+    /// Whether a suspension in the block raises now: it, or a scope around it up to a shield, is cancelled.
     #[getter]
     fn effectively_cancelled(&self, py: Python<'_>) -> bool {
         match self.phase.get(py) {
@@ -401,11 +423,13 @@ impl CancelScope {
         }
     }
 
+    /// Whether the scope was cancelled by its deadline, and not by a call (clause 1.12).
     #[getter]
     fn deadline_expired(&self, py: Python<'_>) -> bool {
         self.is_expired(py)
     }
 
+    /// The message of the cancellation, or None.
     #[getter]
     fn cancel_message<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         if self.is_expired(py) {
@@ -414,6 +438,10 @@ impl CancelScope {
         self.message.cloned(py)
     }
 
+    /// The loop time, in seconds, at which the scope cancels itself; None means never.
+    ///
+    /// It may be set at any time: on an active scope a time that has passed cancels at once. Setting it
+    /// after a cancellation takes nothing back. Raises ValueError for NaN.
     #[getter]
     fn deadline(&self, py: Python<'_>) -> Py<PyAny> {
         optional_float(py, self.deadline.get(py))
@@ -424,6 +452,10 @@ impl CancelScope {
         self.set_deadline_value(py, deadline_argument(Some(deadline))?)
     }
 
+    /// Whether the block is protected from cancellations from outside (clauses 1.7, 1.8).
+    ///
+    /// It may be set at any time: switching it off makes a pending cancellation visible at once. Raises
+    /// TypeError for anything but a bool.
     #[getter]
     fn shield(&self, py: Python<'_>) -> bool {
         self.shielded(py)
@@ -546,6 +578,9 @@ fn scope_with<'py>(
     Bound::new(py, CancelScope::make(deadline, shield, owner))
 }
 
+/// A `CancelScope` that is cancelled `delay` seconds from now, silently; None means no limit.
+///
+/// Look at `scope.cancelled_caught` to see whether the block was cut off (clause 9.13).
 #[pyfunction]
 #[pyo3(signature = (delay, *, shield=false))]
 pub fn move_on_after<'py>(
@@ -556,6 +591,7 @@ pub fn move_on_after<'py>(
     scope_with(py, deadline_after(py, delay)?, shield, "move_on_after()")
 }
 
+/// A `CancelScope` that is cancelled at the loop time `when`, silently; None means no limit.
 #[pyfunction]
 #[pyo3(signature = (when, *, shield=false))]
 pub fn move_on_at<'py>(
@@ -566,6 +602,10 @@ pub fn move_on_at<'py>(
     scope_with(py, deadline_argument(when)?, shield, "move_on_at()")
 }
 
+/// A context manager that raises TimeoutError when its block takes longer than `delay` seconds.
+///
+/// `with fail_after(5) as scope:` gives the `CancelScope`; None means no limit (clause 9.14).
+/// Unlike `timeout()` it is a plain `with` block and counts from the call.
 #[pyfunction]
 #[pyo3(signature = (delay, *, shield=false))]
 pub fn fail_after<'py>(
@@ -577,6 +617,7 @@ pub fn fail_after<'py>(
     Ok(FailScope { scope })
 }
 
+/// A context manager that raises TimeoutError when its block is not done at the loop time `when`.
 #[pyfunction]
 #[pyo3(signature = (when, *, shield=false))]
 pub fn fail_at<'py>(
@@ -588,7 +629,10 @@ pub fn fail_at<'py>(
     Ok(FailScope { scope })
 }
 
-/// The nearest deadline that the running task is under (section 9b).
+/// The loop time at which the running task will be cancelled, as far as deadlines say (clause 9.15).
+///
+/// Infinity if there is none, minus infinity if the task is cancelled already. A shield hides the
+/// deadlines outside of it. Raises RuntimeError outside of a task.
 #[pyfunction]
 pub fn current_effective_deadline(py: Python<'_>) -> PyResult<f64> {
     let (state, task) = State::of_current_task(py, "current_effective_deadline()")?;

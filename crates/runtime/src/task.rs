@@ -75,6 +75,10 @@ impl Drop for Registration {
     }
 }
 
+/// A coroutine that the event loop runs, cancelled by level; `create_task()` makes one.
+///
+/// As `asyncio.Task`, of which it is an instance for `isinstance()`. Made directly it joins the root
+/// task group of the running `run()` (clause 4.2). Not thread-safe.
 #[pyclass(frozen, subclass, extends = Future, module = "asyncbis")]
 pub struct Task {
     made: Made,
@@ -496,12 +500,19 @@ impl Task {
         future::finalize(slf.as_super());
     }
 
+    /// Cancel the task: every suspension in it raises, until it ends or `uncancel()` takes this back.
+    ///
+    /// Shields hold it off (clauses 3.1, 3.8). msg: an argument for the `CancelledError`.
+    /// Returns False if the task has ended, and True otherwise.
     #[pyo3(signature = (msg=None))]
     fn cancel(slf: &Bound<'_, Self>, msg: Option<Bound<'_, PyAny>>) -> PyResult<bool> {
         slf.as_super().get().log_traceback.set(slf.py(), false);
         Self::cancel_with(slf, msg)
     }
 
+    /// Take the latest `cancel()` back and return `cancelling()` (clause 3.3).
+    ///
+    /// When the last one is taken back the task is not cancelled any more. Scopes are not affected.
     fn uncancel(slf: &Bound<'_, Self>) -> PyResult<usize> {
         let py = slf.py();
         let this = slf.get();
@@ -520,6 +531,9 @@ impl Task {
         Ok(state.get().kernel(py, |kernel| kernel.cancelling(id)))
     }
 
+    /// How many calls of `cancel()` are not taken back, plus one if a scope cancels the task (clause 3.4).
+    ///
+    /// In an `except CancelledError` a number above zero means: it is this task that was cancelled.
     fn cancelling(&self, py: Python<'_>) -> PyResult<usize> {
         let (state, id) = self.known()?;
         if state.get().kernel(py, |kernel| kernel.is_alive(id)) {
@@ -528,14 +542,17 @@ impl Task {
         Ok(self.final_cancelling.get(py))
     }
 
+    /// The coroutine that the task runs.
     fn get_coro<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.coro.cloned(py)
     }
 
+    /// The context that the coroutine runs in.
     fn get_context(&self, py: Python<'_>) -> Py<PyAny> {
         self.context(py)
     }
 
+    /// The name of the task.
     fn get_name<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         let number = self.name.with(py, |name| match name {
             Name::Number(number) => Ok(*number),
@@ -551,12 +568,16 @@ impl Task {
         }
     }
 
+    /// Name the task; anything but a string is turned into one.
     #[pyo3(signature = (name, /))]
     fn set_name(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<()> {
         self.name.set(py, Name::Object(name.str()?.unbind()));
         Ok(())
     }
 
+    /// The frames of the suspended coroutine, or of the traceback it ended with, oldest first.
+    ///
+    /// limit: how many at most; of a suspended coroutine the newest ones.
     #[pyo3(signature = (*, limit=None))]
     fn get_stack(slf: &Bound<'_, Self>, limit: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
         Ok(names::task_get_stack(slf.py())?
@@ -564,6 +585,7 @@ impl Task {
             .unbind())
     }
 
+    /// Print the stack or the traceback to `file`, by default standard error.
     #[pyo3(signature = (*, limit=None, file=None))]
     fn print_stack(
         slf: &Bound<'_, Self>,
@@ -575,6 +597,7 @@ impl Task {
             .map(drop)
     }
 
+    /// Raises RuntimeError: the result of a task is what its coroutine returns.
     #[pyo3(signature = (_result, /))]
     fn set_result(&self, _result: &Bound<'_, PyAny>) -> PyResult<()> {
         Err(PyRuntimeError::new_err(
@@ -582,6 +605,7 @@ impl Task {
         ))
     }
 
+    /// Raises RuntimeError: the exception of a task is what its coroutine raises.
     #[pyo3(signature = (_exception, /))]
     fn set_exception(&self, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
         Err(PyRuntimeError::new_err(

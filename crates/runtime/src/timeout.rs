@@ -17,6 +17,9 @@ enum Phase {
     Finished,
 }
 
+/// What `timeout()` and `timeout_at()` return: an async context manager with a deadline (clause 9.3).
+///
+/// Leaving the block raises TimeoutError if the deadline has cut it off. Use it once.
 #[pyclass(frozen, weakref, module = "asyncbis")]
 pub struct Timeout {
     scope: Py<CancelScope>,
@@ -82,10 +85,14 @@ impl Timeout {
         Self::make(py, scope::deadline_argument(when)?, shield)
     }
 
+    /// The deadline in loop time, or None.
     fn when(&self, py: Python<'_>) -> Option<f64> {
         self.when.get(py)
     }
 
+    /// Move the deadline to the loop time `when`; None takes it away.
+    ///
+    /// Raises RuntimeError before the block is entered, after it was left, and after the deadline.
     #[pyo3(signature = (when, /))]
     fn reschedule(&self, py: Python<'_>, when: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         match self.state_name(py) {
@@ -102,6 +109,7 @@ impl Timeout {
         self.scope.get().set_deadline_value(py, when)
     }
 
+    /// Whether the deadline has passed while the block was running.
     fn expired(&self, py: Python<'_>) -> bool {
         matches!(self.state_name(py), "expiring" | "expired")
     }
@@ -142,6 +150,11 @@ impl Timeout {
     }
 }
 
+/// `async with timeout(delay)`: raise TimeoutError when the block takes longer than `delay` seconds.
+///
+/// delay: None means no limit; zero or less cancels the block at its first suspension.
+/// shield: as long as the time is not up, the block is not cancelled from outside: what cleanup that
+/// must await needs, `async with timeout(5, shield=True): await connection.close()` (clause 9.6).
 #[pyfunction]
 #[pyo3(signature = (delay, *, shield=false))]
 pub fn timeout(
@@ -152,6 +165,7 @@ pub fn timeout(
     Timeout::make(py, scope::deadline_after(py, delay)?, shield)
 }
 
+/// As `timeout()`, with the deadline as absolute loop time.
 #[pyfunction]
 #[pyo3(signature = (when, *, shield=false))]
 pub fn timeout_at(
