@@ -48,15 +48,18 @@ def redis_server() -> str | None:
     found = shutil.which("redis-server")
     if found is not None or unpacked.exists():
         return found or str(unpacked)
-    UNPACKED.mkdir(parents=True, exist_ok=True)
+    UNPACKED.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=UNPACKED.parent))
     try:
         subprocess.run(
-            ["apt-get", "--quiet=2", "download", *REDIS_PACKAGES], cwd=UNPACKED, check=True
+            ["apt-get", "--quiet=2", "download", *REDIS_PACKAGES], cwd=folder, check=True
         )
-        for package in UNPACKED.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "--extract", package, UNPACKED], check=True)
+        for package in folder.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
+        folder.rename(UNPACKED)
     except (OSError, subprocess.CalledProcessError):
-        return None
+        # Another process may have been faster.
+        shutil.rmtree(folder, ignore_errors=True)
     return str(unpacked) if unpacked.exists() else None
 
 

@@ -5,9 +5,14 @@ import pytest
 AUTO = "[pytest]\nasyncbis_mode = auto\n"
 
 
+# Hypothesis's own plugin would import all of Hypothesis in every suite.
+LEFT_OUT = ("cacheprovider", "anyio", "asyncio", "hypothesispytest")
+OTHER_PLUGINS = [option for name in LEFT_OUT for option in ("-p", f"no:{name}")]
+
+
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    """Run the suite in a process of its own, as users do; their other plugins are left out."""
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:asyncio", *options)
+    """Run the suite without other plugins for async tests."""
+    return pytester.runpytest_inprocess(*OTHER_PLUGINS, *options)
 
 
 def test_a_marked_test_runs_on_asyncbis(pytester: pytest.Pytester) -> None:
@@ -371,7 +376,7 @@ def test_interrupt_ends_the_session_and_cleans_up(pytester: pytest.Pytester) -> 
         async def test_never(): pass
         """
     )
-    result = run(pytester, "-s")
+    result = pytester.runpytest_subprocess(*OTHER_PLUGINS, "-s")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stderr.fnmatch_lines(["*TEST CLEANED UP*", "*FIXTURE CLEANED UP*"])
     result.stdout.fnmatch_lines(["*KeyboardInterrupt*"])
