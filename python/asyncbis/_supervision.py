@@ -10,10 +10,11 @@ Deliberately not here: which errors a run ends with (`_run.py`).
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
-from ._core import State, Task
+from ._core import State, Task, current_scope_cancelled, current_task
 
 BackgroundErrors: TypeAlias = Literal["all", "unobserved"]
 Supervisor: TypeAlias = Callable[[Task[Any]], bool]
@@ -75,11 +76,33 @@ def spawn_supervised(loop: Any, coro: Any, *, name: str | None = None) -> Any:
     too, there is no root group that could take its error.
     """
     if getattr(loop, "_asyncbis_factory", True) is None:
-        return State.create_task(loop._asyncbis_state, coro, name=name, supervised=True)
+        with outside_cancelled_root(loop):
+            return State.create_task(loop._asyncbis_state, coro, name=name, supervised=True)
     task = loop.create_task(coro) if name is None else loop.create_task(coro, name=name)
     if isinstance(task, Task):
         setattr(task, _MARK, True)
     return task
+
+
+@contextmanager
+def outside_cancelled_root(loop: Any) -> Iterator[None]:
+    """Keep the tasks that are made here out of a root group that is cancelled, if the caller is not.
+
+    Cleanup under a shield goes on when the root group has been cancelled, and what it starts and
+    waits for must not be cancelled from the start. Such a task is cancelled by who waits for it, and
+    at the latest when `run()` drains what the root group did not own (clause 6.8).
+    """
+    state: State = loop._asyncbis_state
+    root = state.root
+    inside = root is None or current_task() is None or current_scope_cancelled()
+    if root is None or inside or not root.cancel_scope.effectively_cancelled:
+        yield
+        return
+    state.root = None
+    try:
+        yield
+    finally:
+        state.root = root
 
 
 def _must_end_the_run(task: Task[Any]) -> bool:
