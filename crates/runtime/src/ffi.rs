@@ -395,7 +395,7 @@ unsafe extern "C" fn finalize(object: *mut ffi::PyObject) {
         let py = Python::assume_attached();
         let pending = PyErr::take(py);
         let object = Bound::from_borrowed_ptr(py, object);
-        crate::future::finalize(object.cast_unchecked::<Future>());
+        crate::extra::finalize(object.cast_unchecked::<Future>());
         drop(object);
         if let Some(pending) = pending {
             pending.restore(py);

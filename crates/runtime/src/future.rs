@@ -8,69 +8,20 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
+use crate::extra::{self, Extra};
 use crate::ffi::{self, Fixed, Made, Slot};
 use crate::names;
 use crate::ready::Ready;
 use crate::state::State;
 use crate::task::Task;
+use crate::waiters::{Waiter, Waiters};
+use crate::wakeup::Wakeup;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Status {
     Pending,
     Cancelled,
     Finished,
-}
-
-/// Who is told when a future is done.
-pub enum Waiter {
-    Task(Py<Task>),
-    Callback { call: Py<PyAny>, context: Py<PyAny> },
-}
-
-#[derive(Default)]
-pub enum Waiters {
-    #[default]
-    None,
-    One(Waiter),
-    Many(Vec<Waiter>),
-}
-
-impl Waiters {
-    fn push(&mut self, waiter: Waiter) {
-        match std::mem::take(self) {
-            Waiters::None => *self = Waiters::One(waiter),
-            Waiters::One(first) => *self = Waiters::Many(vec![first, waiter]),
-            Waiters::Many(mut all) => {
-                all.push(waiter);
-                *self = Waiters::Many(all);
-            }
-        }
-    }
-
-    fn into_vec(self) -> Vec<Waiter> {
-        match self {
-            Waiters::None => Vec::new(),
-            Waiters::One(waiter) => vec![waiter],
-            Waiters::Many(all) => all,
-        }
-    }
-
-    fn as_slice(&self) -> &[Waiter] {
-        match self {
-            Waiters::None => &[],
-            Waiters::One(waiter) => std::slice::from_ref(waiter),
-            Waiters::Many(all) => all,
-        }
-    }
-}
-
-/// What most futures never have.
-#[derive(Default)]
-pub struct Extra {
-    pub cancel_message: Option<Py<PyAny>>,
-    pub source_traceback: Option<Py<PyAny>>,
-    /// The exception's traceback when it was set: each raise starts from it, as in asyncio.
-    pub exception_traceback: Option<Py<PyAny>>,
 }
 
 /// A result that is not there yet, as `asyncio.Future`; `loop.create_future()` makes one.
@@ -129,85 +80,6 @@ impl Future {
     pub fn wants_finalizer(&self, py: Python<'_>) -> bool {
         self.log_traceback.get(py)
             || (self.status.get(py) == Status::Pending && self.state.get().is_some())
-    }
-
-    pub fn cancel_message<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.extra
-            .with(py, |extra| {
-                extra
-                    .as_ref()
-                    .and_then(|extra| extra.cancel_message.as_ref())
-                    .map(Slot::share)
-            })
-            .map(|message| message.into_bound(py))
-    }
-
-    pub fn set_cancel_message(&self, py: Python<'_>, message: Option<Py<PyAny>>) {
-        if message.is_none() && !self.extra.with(py, |extra| extra.is_some()) {
-            return;
-        }
-        let old = self.extra.with(py, move |extra| {
-            std::mem::replace(&mut extra.get_or_insert_default().cancel_message, message)
-        });
-        drop(old);
-    }
-
-    pub fn source_traceback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.extra
-            .with(py, |extra| {
-                extra
-                    .as_ref()
-                    .and_then(|extra| extra.source_traceback.as_ref())
-                    .map(Slot::share)
-            })
-            .map(|traceback| traceback.into_bound(py))
-    }
-
-    pub fn set_source_traceback(&self, py: Python<'_>, traceback: Option<Py<PyAny>>) {
-        let old = self.extra.with(py, move |extra| {
-            std::mem::replace(
-                &mut extra.get_or_insert_default().source_traceback,
-                traceback,
-            )
-        });
-        drop(old);
-    }
-
-    fn exception_traceback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let traceback = self.extra.with(py, |extra| {
-            extra
-                .as_ref()
-                .and_then(|extra| extra.exception_traceback.as_ref())
-                .map(Slot::share)
-        });
-        traceback.map(|traceback| traceback.into_bound(py))
-    }
-
-    /// Keeps an exception as the outcome, with the traceback that it has now.
-    pub fn keep_exception(&self, exception: Bound<'_, PyAny>) {
-        let py = exception.py();
-        if let Some(traceback) = ffi::traceback(&exception) {
-            let traceback = traceback.unbind();
-            let old = self.extra.with(py, move |extra| {
-                extra
-                    .get_or_insert_default()
-                    .exception_traceback
-                    .replace(traceback)
-            });
-            drop(old);
-        }
-        self.exception.set(py, Some(exception.unbind()));
-    }
-
-    /// Where it was made, in debug mode.
-    pub fn note_origin(&self, py: Python<'_>) -> PyResult<()> {
-        let state = self.state(py)?;
-        if state.get().debug(state)? {
-            let frame = names::sys_getframe(py)?.call1((0,))?;
-            let stack = names::extract_stack(py)?.call1((frame,))?;
-            self.set_source_traceback(py, Some(stack.unbind()));
-        }
-        Ok(())
     }
 
     fn require_pending(slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -384,49 +256,6 @@ pub fn state_for<'py>(
     }
 }
 
-/// What asyncio's `__del__` does: an error or a task that nobody took is reported.
-pub fn finalize(future: &Bound<'_, Future>) {
-    let py = future.py();
-    let this = future.get();
-    let Ok(state) = this.state(py) else { return };
-    let report = || -> PyResult<()> {
-        if let Ok(task) = future.cast::<Task>()
-            && this.status.get(py) == Status::Pending
-        {
-            return task.get().report_destroyed(task);
-        }
-        if !this.log_traceback.replace(py, false) {
-            return Ok(());
-        }
-        let class = future.get_type().name()?;
-        let context = PyDict::new(py);
-        context.set_item("message", format!("{class} exception was never retrieved"))?;
-        context.set_item("exception", this.exception.cloned(py))?;
-        context.set_item("future", future)?;
-        if let Some(traceback) = this.source_traceback(py) {
-            context.set_item("source_traceback", traceback)?;
-        }
-        State::call_exception_handler(state, &context)
-    };
-    if let Err(error) = report() {
-        error.write_unraisable(py, Some(future.as_any()));
-    }
-}
-
-/// asyncio's repr, which goes by `__class__`, with the name of the real type.
-pub fn repr_as(
-    object: &Bound<'_, PyAny>,
-    repr: &Bound<'_, PyAny>,
-    class: &str,
-) -> PyResult<String> {
-    let text: String = repr.call1((object,))?.extract()?;
-    let rest = text
-        .strip_prefix('<')
-        .and_then(|text| text.strip_prefix(class))
-        .unwrap_or(&text);
-    Ok(format!("<{}{rest}", object.get_type().name()?))
-}
-
 #[pymethods]
 impl Future {
     #[new]
@@ -484,11 +313,11 @@ impl Future {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        repr_as(slf.as_any(), names::future_repr(slf.py())?, "Future")
+        extra::repr_as(slf.as_any(), names::future_repr(slf.py())?, "Future")
     }
 
     fn __del__(slf: &Bound<'_, Self>) {
-        finalize(slf);
+        extra::finalize(slf);
     }
 
     /// The event loop that the future belongs to.
@@ -732,9 +561,7 @@ impl Future {
         for entry in entries {
             let pair = match entry {
                 Waiter::Task(task) => (
-                    crate::task::Wakeup::of(task.clone_ref(py))
-                        .into_pyobject(py)?
-                        .into_any(),
+                    Wakeup::of(task.clone_ref(py)).into_pyobject(py)?.into_any(),
                     task.get().context(py).into_bound(py),
                 ),
                 Waiter::Callback { call, context } => (call.into_bound(py), context.into_bound(py)),
@@ -782,17 +609,5 @@ impl Future {
 
     fn __clear__(&self) {
         Python::attach(|py| self.clear(py));
-    }
-}
-
-impl Waiter {
-    fn share(&self) -> Waiter {
-        match self {
-            Waiter::Task(task) => Waiter::Task(Slot::share(task)),
-            Waiter::Callback { call, context } => Waiter::Callback {
-                call: Slot::share(call),
-                context: Slot::share(context),
-            },
-        }
     }
 }

@@ -11,8 +11,9 @@ use crate::future::Future;
 use crate::names;
 use crate::operation::{Operation, Poll, Work};
 use crate::scope::{self, CancelScope};
+use crate::spawn::NewTask;
 use crate::state::State;
-use crate::task::{NewTask, Task};
+use crate::task::Task;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {

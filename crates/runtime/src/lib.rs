@@ -3,26 +3,39 @@
 //! The algorithm of cancellation is `kernel`, which knows no Python; here Python's objects are brought to it and
 //! its decisions are carried out. `step.rs` resumes coroutines, `ffi.rs` holds everything unsafe.
 
+mod causes;
 mod current;
+mod deadline;
 mod eventloop;
+mod extra;
 mod ffi;
+mod foreign;
 mod future;
 mod group;
 mod handle;
+mod members;
 mod names;
 mod operation;
 mod ready;
 mod scope;
+mod spawn;
 mod state;
 mod step;
 mod task;
 mod timeout;
 mod timers;
+mod waiters;
+mod wakeup;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = true)]
 mod _core {
+    #[pymodule_export]
+    use super::deadline::{
+        FailScope, current_effective_deadline, current_scope_cancelled, fail_after, fail_at,
+        move_on_after, move_on_at,
+    };
     #[pymodule_export]
     use super::eventloop::LoopCore;
     #[pymodule_export]
@@ -36,10 +49,7 @@ mod _core {
         cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled, sleep_forever,
     };
     #[pymodule_export]
-    use super::scope::{
-        CancelScope, FailScope, current_effective_deadline, current_scope_cancelled, fail_after,
-        fail_at, move_on_after, move_on_at,
-    };
+    use super::scope::CancelScope;
     #[pymodule_export]
     use super::state::State;
     #[pymodule_export]

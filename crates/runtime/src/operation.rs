@@ -69,7 +69,7 @@ impl Operation {
                 Ok(Poll::YieldShielded)
             }
             Work::YieldIfCancelled => {
-                if !crate::scope::current_scope_cancelled(py)? {
+                if !crate::deadline::current_scope_cancelled(py)? {
                     return Ok(Poll::Return(none()));
                 }
                 self.work.set(py, Work::Resumed(py.None()));

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use kernel::{Cause, Due, GroupId, Kernel, Origin, ScopeId, TaskId};
+use kernel::{Kernel, Origin, ScopeId};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -14,12 +14,15 @@ use pyo3::{PyTraverseError, PyVisit, intern};
 use rustc_hash::FxHashMap;
 
 use crate::current;
-use crate::ffi::{self, Made, Slot, WeakTask};
+use crate::ffi::{self, Made, Slot};
+use crate::foreign::{OriginToken, Resolve};
 use crate::future::Future;
 use crate::group::TaskGroup;
+use crate::members::Member;
 use crate::names;
 use crate::ready::Ready;
-use crate::task::{NewTask, Task};
+use crate::spawn::NewTask;
+use crate::task::Task;
 use crate::timers::{self, Timer, Timers};
 
 /// While tasks are ready, file descriptors are looked at only this often, in seconds.
@@ -37,29 +40,23 @@ pub enum Clock {
     Override(Py<PyAny>),
 }
 
-/// A task of this loop: known while it lives, owned while it belongs to a group.
-struct Member {
-    task: WeakTask,
-    owned: Option<Py<Task>>,
-}
-
 #[pyclass(frozen, subclass, weakref, dict, module = "asyncbis._core")]
 pub struct State {
-    made: Made,
-    foreign: Slot<Option<Py<PyAny>>>,
-    kernel: Slot<Kernel>,
+    pub made: Made,
+    pub foreign: Slot<Option<Py<PyAny>>>,
+    pub kernel: Slot<Kernel>,
     pub ready: Slot<VecDeque<Ready>>,
     pub timers: Slot<Timers>,
-    members: Slot<Vec<Option<Member>>>,
+    pub members: Slot<Vec<Option<Member>>>,
     /// Messages of cancelled scopes that are open.
-    messages: Slot<FxHashMap<ScopeId, Py<PyAny>>>,
+    pub messages: Slot<FxHashMap<ScopeId, Py<PyAny>>>,
     /// Debug mode: what was entered where, for the notes of CancelledErrors.
-    entered: Slot<FxHashMap<ScopeId, String>>,
-    current: Slot<Option<Py<Task>>>,
+    pub entered: Slot<FxHashMap<ScopeId, String>>,
+    pub current: Slot<Option<Py<Task>>>,
     /// asyncio's registry names a task of ours as the current one.
-    published: Slot<bool>,
+    pub published: Slot<bool>,
     /// Whose timer the running callback is (clause 3.6).
-    origin: Slot<Option<Origin>>,
+    pub origin: Slot<Option<Origin>>,
     pub root: Slot<Option<Py<TaskGroup>>>,
     pub supervisor: Slot<Option<Py<PyAny>>>,
     pub clock: Slot<Clock>,
@@ -67,13 +64,13 @@ pub struct State {
     pub stopping: Slot<bool>,
     pub closed: Slot<bool>,
     pub thread: Slot<Option<u64>>,
-    registered: Slot<bool>,
-    drain_scheduled: Slot<bool>,
+    pub registered: Slot<bool>,
+    pub drain_scheduled: Slot<bool>,
     /// On a foreign loop: its own queue was given something since the drain began.
-    queued_there: Slot<bool>,
+    pub queued_there: Slot<bool>,
     /// The foreign loop's timer for the next deadline.
-    armed: Slot<Option<(f64, Py<PyAny>)>>,
-    blank_context: Slot<Option<Py<PyAny>>>,
+    pub armed: Slot<Option<(f64, Py<PyAny>)>>,
+    pub blank_context: Slot<Option<Py<PyAny>>>,
 }
 
 impl State {
@@ -147,10 +144,6 @@ impl State {
             .unwrap_or_else(|| slf.clone().into_any())
     }
 
-    pub fn is_foreign(&self, py: Python<'_>) -> bool {
-        self.foreign.is_some(py)
-    }
-
     /// Lets the kernel decide; no Python code can run meanwhile.
     #[inline]
     pub fn kernel<R>(&self, py: Python<'_>, f: impl FnOnce(&mut Kernel) -> R + Send) -> R {
@@ -211,48 +204,10 @@ impl State {
         }
     }
 
-    /// Cancels what is past its deadline, on a foreign loop, which is told when to come back.
-    fn expire_deadlines(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        if slf
-            .get()
-            .kernel(py, |kernel| kernel.next_deadline())
-            .is_some()
-        {
-            Self::expire_until(slf, Self::now(slf)?)?;
-        }
-        Self::arm(slf)
-    }
-
     /// Cancels the scopes whose deadline is not after `when`.
     pub fn expire_until(slf: &Bound<'_, Self>, when: f64) -> PyResult<()> {
         let due = slf.get().kernel(slf.py(), |kernel| kernel.expire(when));
         Self::deliver(slf, due)
-    }
-
-    /// On a foreign loop, makes sure that it wakes up for the next deadline.
-    pub fn arm(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let this = slf.get();
-        if !this.is_foreign(py) {
-            return Ok(());
-        }
-        let Some(next) = this.kernel(py, |kernel| kernel.next_deadline()) else {
-            return Ok(());
-        };
-        let armed = this
-            .armed
-            .with(py, |armed| armed.as_ref().map(|(when, _)| *when));
-        if armed.is_some_and(|when| when <= next) {
-            return Ok(());
-        }
-        let event_loop = Self::event_loop(slf);
-        let tick = slf.getattr(intern!(py, "_deadline_reached"))?;
-        let handle = event_loop.call_method1(intern!(py, "call_at"), (next, tick))?;
-        if let Some((_, old)) = this.armed.replace(py, Some((next, handle.unbind()))) {
-            old.bind(py).call_method0(intern!(py, "cancel"))?;
-        }
-        Ok(())
     }
 
     // Debug mode, threads
@@ -302,19 +257,6 @@ impl State {
         }
     }
 
-    fn schedule_drain(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        if slf.get().drain_scheduled.replace(py, true) {
-            return Ok(());
-        }
-        let drain = slf.getattr(intern!(py, "drain"))?;
-        let result = Self::event_loop(slf).call_method1(intern!(py, "call_soon"), (drain,));
-        if result.is_err() {
-            slf.get().drain_scheduled.set(py, false);
-        }
-        result.map(drop)
-    }
-
     /// Runs what is in the queue now, not what is added meanwhile.
     ///
     /// The last task stays the current one: whoever runs other code next calls `leave_task` first.
@@ -335,26 +277,6 @@ impl State {
             result?;
         }
         Ok(())
-    }
-
-    /// Runs batches until the queue is empty, the foreign loop has something to run itself, or its turn comes.
-    ///
-    /// Going through the foreign loop for every round would cost more than the round.
-    fn run_batches(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let this = slf.get();
-        let begin = current::monotonic();
-        this.queued_there.set(py, false);
-        loop {
-            Self::expire_deadlines(slf)?;
-            Self::run_batch(slf)?;
-            Self::leave_task(slf)?;
-            let idle = this.ready.with(py, |queue| queue.is_empty());
-            let late = current::monotonic() - begin > POLL_INTERVAL;
-            if idle || late || this.queued_there.get(py) || this.debug.get(py) {
-                return Ok(());
-            }
-        }
     }
 
     /// New tasks that are still waiting in the queue are shown to the collector, when the loop stops.
@@ -469,149 +391,6 @@ impl State {
         }
     }
 
-    // Cancellation
-
-    /// Tells parked tasks that they are cancelled: what each waits for is asked to be cancelled (clause 2.4).
-    pub fn deliver(slf: &Bound<'_, Self>, due: Due) -> PyResult<()> {
-        for id in due {
-            if let Some(task) = slf.get().task(slf.py(), id) {
-                Task::attempt_delivery(&task, slf)?;
-            }
-        }
-        Ok(())
-    }
-
-    pub fn set_message(&self, py: Python<'_>, scope: ScopeId, message: Py<PyAny>) {
-        let old = self
-            .messages
-            .with(py, move |messages| messages.insert(scope, message));
-        drop(old);
-    }
-
-    /// Forgets what is kept for a scope while it is open.
-    pub fn forget_scope(&self, py: Python<'_>, scope: ScopeId) {
-        drop(self.messages.with(py, |messages| messages.remove(&scope)));
-        if self.debug.get(py) {
-            self.entered.with(py, |entered| entered.remove(&scope));
-        }
-    }
-
-    /// Debug mode: remembers the line that entered a scope.
-    pub fn note_entered(&self, py: Python<'_>, scope: ScopeId, what: &str) -> PyResult<()> {
-        let frame = names::sys_getframe(py)?.call1((0,))?;
-        let file = frame
-            .getattr(intern!(py, "f_code"))?
-            .getattr(intern!(py, "co_filename"))?;
-        let line = frame.getattr(intern!(py, "f_lineno"))?;
-        let place = format!("{what} entered at {file}:{line}");
-        self.entered
-            .with(py, move |entered| entered.insert(scope, place));
-        Ok(())
-    }
-
-    /// Debug mode: says what cancelled a task (clause 1.16).
-    pub fn describe_cause(&self, py: Python<'_>, task: TaskId) -> Option<String> {
-        let what = match self.kernel(py, |kernel| kernel.cause(task))? {
-            Cause::Scope(scope) => {
-                let expired = self
-                    .kernel(py, |kernel| kernel.is_expired(scope))
-                    .unwrap_or(false);
-                let place = self
-                    .entered
-                    .with(py, |entered| entered.get(&scope).cloned());
-                let what = place.unwrap_or_else(|| "a cancel scope".to_owned());
-                if expired {
-                    format!("the deadline of {what}")
-                } else {
-                    what
-                }
-            }
-            Cause::Native(_) => "Task.cancel()".to_owned(),
-            Cause::Abandoned => {
-                "a cancel scope that was closed while others were open in it".to_owned()
-            }
-        };
-        Some(format!("cancelled by {what}"))
-    }
-
-    pub fn message<'py>(&self, py: Python<'py>, scope: ScopeId) -> Option<Bound<'py, PyAny>> {
-        if self
-            .kernel(py, |kernel| kernel.is_expired(scope))
-            .unwrap_or(false)
-        {
-            return Some(names::deadline_message(py));
-        }
-        self.messages
-            .with(py, |messages| messages.get(&scope).map(Slot::share))
-            .map(|message| message.into_bound(py))
-    }
-
-    /// The message of the nearest request that cancels the task (clause 1.16).
-    pub fn message_for<'py>(&self, py: Python<'py>, task: TaskId) -> Option<Bound<'py, PyAny>> {
-        match self.kernel(py, |kernel| kernel.cause(task))? {
-            Cause::Scope(scope) => self.message(py, scope),
-            Cause::Native(task) => self.task(py, task)?.get().request_message(py),
-            Cause::Abandoned => None,
-        }
-    }
-
-    // Tasks
-
-    pub fn task<'py>(&self, py: Python<'py>, id: TaskId) -> Option<Bound<'py, Task>> {
-        let weak = self.members.with(py, |members| {
-            members
-                .get(id.index())
-                .and_then(|member| member.as_ref().map(|member| member.task))
-        })?;
-        let task = weak.upgrade(py)?;
-        (task.get().id() == Some(id)).then_some(task)
-    }
-
-    /// Lists a new task; one of a group is kept alive until it ends.
-    pub fn register(
-        slf: &Bound<'_, Self>,
-        id: TaskId,
-        task: &Bound<'_, Task>,
-        owned: bool,
-    ) -> PyResult<()> {
-        let py = slf.py();
-        let this = slf.get();
-        if !this.registered.replace(py, true) {
-            current::states(py)?.call_method1(intern!(py, "add"), (slf,))?;
-        }
-        let member = Member {
-            task: WeakTask::new(task),
-            owned: owned.then(|| task.clone().unbind()),
-        };
-        this.members.with(py, move |members| {
-            let index = id.index();
-            if members.len() <= index {
-                members.resize_with(index + 1, || None);
-            }
-            members[index] = Some(member);
-        });
-        Ok(())
-    }
-
-    pub fn unregister(&self, py: Python<'_>, id: TaskId) {
-        let member = self.members.with(py, |members| {
-            members.get_mut(id.index()).and_then(Option::take)
-        });
-        drop(member);
-    }
-
-    pub fn live_tasks<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, Task>> {
-        let weak: Vec<WeakTask> = self.members.with(py, |members| {
-            members.iter().flatten().map(|member| member.task).collect()
-        });
-        weak.iter().filter_map(|task| task.upgrade(py)).collect()
-    }
-
-    pub fn members_of<'py>(&self, py: Python<'py>, group: GroupId) -> Vec<Bound<'py, Task>> {
-        let ids = self.kernel(py, |kernel| kernel.members(group));
-        ids.into_iter().filter_map(|id| self.task(py, id)).collect()
-    }
-
     /// Calls the loop's exception handler.
     pub fn call_exception_handler(
         slf: &Bound<'_, Self>,
@@ -639,16 +418,6 @@ impl State {
             context.set_item("task", task)?;
         }
         Self::call_exception_handler(slf, &context)
-    }
-
-    /// A context in which foreign futures call us back, so that the task's own can be entered.
-    pub fn blank_context<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(context) = self.blank_context.cloned(py) {
-            return Ok(context);
-        }
-        let context = py.import("contextvars")?.getattr("Context")?.call0()?;
-        self.blank_context.set(py, Some(context.clone().unbind()));
-        Ok(context)
     }
 }
 
@@ -725,24 +494,7 @@ impl State {
 
     /// Runs what is ready, on a foreign loop.
     fn drain(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let this = slf.get();
-        // Until the end nothing more is scheduled: what the tasks give to the loop itself comes first.
-        this.drain_scheduled.set(py, true);
-        this.thread.set(py, Some(current::thread_id()));
-        let result = ffi::with_running(slf, || {
-            let result = this
-                .refresh_debug(slf)
-                .and_then(|()| Self::run_batches(slf));
-            Self::leave_task(slf)?;
-            result
-        });
-        this.drain_scheduled.set(py, false);
-        if !this.ready.with(py, |queue| queue.is_empty()) {
-            Self::schedule_drain(slf)?;
-        }
-        Self::arm(slf)?;
-        result
+        Self::run_drain(slf)
     }
 
     /// The foreign loop's timer for the next deadline fired.
@@ -826,28 +578,5 @@ impl State {
             drop(self.armed.take(py));
             drop(self.blank_context.take(py));
         });
-    }
-}
-
-/// An origin in Python's hands; opaque.
-#[pyclass(frozen, module = "asyncbis._core")]
-pub struct OriginToken(Origin);
-
-/// Gives a sleeper its result when a foreign loop's timer fires.
-#[pyclass(frozen, module = "asyncbis._core")]
-pub struct Resolve {
-    future: Py<Future>,
-    result: Py<PyAny>,
-}
-
-#[pymethods]
-impl Resolve {
-    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        Future::resolve(self.future.bind(py), self.result.clone_ref(py))
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.future)?;
-        visit.call(&self.result)
     }
 }

@@ -18,7 +18,8 @@ use crate::names;
 use crate::operation::ShieldedYield;
 use crate::ready::Ready;
 use crate::state::State;
-use crate::task::{Resume, Task, Wakeup};
+use crate::task::{Resume, Task};
+use crate::wakeup::Wakeup;
 
 /// Takes one step of a task whose turn has come. Only KeyboardInterrupt and SystemExit come out (clause 4.5).
 pub fn run(state: &Bound<'_, State>, task: &Bound<'_, Task>) -> PyResult<()> {

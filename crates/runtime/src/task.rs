@@ -3,21 +3,20 @@
 //! Invariants: a pending task has a kernel entry and is listed in its state; `fut_waiter` is set exactly while it
 //! waits for a future. How a step goes is in `step.rs`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use kernel::{ScopeId, TaskId};
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use kernel::TaskId;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
+use crate::extra;
 use crate::ffi::{self, Fixed, Made, Slot};
 use crate::future::{self, Future, Status};
 use crate::group::TaskGroup;
 use crate::names;
 use crate::ready::Ready;
+use crate::spawn::NewTask;
 use crate::state::State;
-use crate::step;
 
 /// How a task goes on when its turn comes.
 #[derive(Default)]
@@ -36,15 +35,15 @@ pub enum Resume {
     Done,
 }
 
-enum Name {
+pub enum Name {
     Number(u64),
     Object(Py<PyString>),
 }
 
 /// Where a pending task is known; dropping it takes the task off the lists.
-struct Registration {
-    state: Py<State>,
-    id: TaskId,
+pub struct Registration {
+    pub state: Py<State>,
+    pub id: TaskId,
 }
 
 impl Drop for Task {
@@ -81,68 +80,30 @@ impl Drop for Registration {
 /// task group of the running `run()` (clause 4.2). Not thread-safe.
 #[pyclass(frozen, subclass, extends = Future, module = "asyncbis")]
 pub struct Task {
-    made: Made,
-    registration: Fixed<Registration>,
+    pub made: Made,
+    pub registration: Fixed<Registration>,
     pub coro: Slot<Option<Py<PyAny>>>,
-    context: Slot<Option<Py<PyAny>>>,
-    name: Slot<Name>,
+    pub context: Slot<Option<Py<PyAny>>>,
+    pub name: Slot<Name>,
     pub fut_waiter: Slot<Option<Py<PyAny>>>,
     pub resume: Slot<Resume>,
     pub group: Slot<Option<Py<TaskGroup>>>,
     /// The messages of the native requests, oldest first.
-    requests: Slot<Vec<Option<Py<PyAny>>>>,
+    pub requests: Slot<Vec<Option<Py<PyAny>>>>,
     /// Somebody else owns its error (clause 6.5).
     pub supervised: Slot<bool>,
-    log_destroy_pending: Slot<bool>,
+    pub log_destroy_pending: Slot<bool>,
     /// What `cancelling()` says after the end.
-    final_cancelling: Slot<usize>,
+    pub final_cancelling: Slot<usize>,
     /// The task, its coroutine and its own copy of the context are out of the collector's sight.
-    hidden: Slot<bool>,
-    own_context: Slot<bool>,
+    pub hidden: Slot<bool>,
+    pub own_context: Slot<bool>,
     /// Debug mode: how many CancelledErrors it received in a row.
     pub deliveries: Slot<u32>,
 }
 
-/// What a new task is made of.
-pub struct NewTask<'py> {
-    pub coro: Bound<'py, PyAny>,
-    pub name: Option<Bound<'py, PyAny>>,
-    pub context: Option<Bound<'py, PyAny>>,
-    pub eager: bool,
-    pub supervised: bool,
-    pub group: Option<Bound<'py, TaskGroup>>,
-    /// The scope it hangs on, if not the group's.
-    pub under: Option<ScopeId>,
-}
-
-impl<'py> NewTask<'py> {
-    /// Puts it into the root group while that is open (clauses 4.2, 6.2).
-    pub fn in_root_group(mut self, state: &Bound<'py, State>) -> Self {
-        self.group = state
-            .get()
-            .root
-            .cloned(state.py())
-            .filter(|root| root.get().is_open(state.py()));
-        self
-    }
-}
-
-/// Refuses a `context=` that is none, with the coroutine closed, since nobody will await it.
-fn check_context(context: &Bound<'_, PyAny>, coroutine: &Bound<'_, PyAny>) -> PyResult<()> {
-    if ffi::is_context(context) {
-        return Ok(());
-    }
-    coroutine.call_method0(intern!(context.py(), "close"))?;
-    Err(PyTypeError::new_err(format!(
-        "context must be a contextvars.Context or None, got {}",
-        context.repr()?
-    )))
-}
-
-static NEXT_NAME: AtomicU64 = AtomicU64::new(1);
-
 impl Task {
-    fn empty() -> Self {
+    pub fn empty() -> Self {
         Task {
             made: Made::YES,
             registration: Fixed::new(),
@@ -173,7 +134,7 @@ impl Task {
         }
     }
 
-    fn known(&self) -> PyResult<(&Py<State>, TaskId)> {
+    pub fn known(&self) -> PyResult<(&Py<State>, TaskId)> {
         match self.registration.get() {
             Some(registration) => Ok((&registration.state, registration.id)),
             None => Err(PyRuntimeError::new_err("Task object is not initialized.")),
@@ -184,123 +145,6 @@ impl Task {
         self.context
             .cloned(py)
             .map_or_else(|| py.None(), Bound::unbind)
-    }
-
-    /// Makes a task and puts it into the ready queue, or starts it at once.
-    pub fn spawn<'py>(state: &Bound<'py, State>, new: NewTask<'py>) -> PyResult<Bound<'py, Task>> {
-        let task = Bound::new(
-            state.py(),
-            PyClassInitializer::from(Future::on(state)).add_subclass(Task::empty()),
-        )?;
-        Self::begin(&task, state, new)?;
-        Ok(task)
-    }
-
-    fn begin<'py>(
-        slf: &Bound<'py, Task>,
-        state: &Bound<'py, State>,
-        new: NewTask<'py>,
-    ) -> PyResult<()> {
-        let py = slf.py();
-        let this = slf.get();
-        state.get().check_thread(py)?;
-        if !ffi::is_coroutine(&new.coro)
-            && !names::iscoroutine(py)?.call1((&new.coro,))?.is_truthy()?
-        {
-            return Err(PyTypeError::new_err(format!(
-                "a coroutine was expected, got {}",
-                new.coro.repr()?
-            )));
-        }
-        let context = match new.context {
-            Some(context) if !context.is_none() => {
-                check_context(&context, &new.coro)?;
-                context
-            }
-            _ => {
-                this.own_context.set(py, true);
-                ffi::copy_context(py)?
-            }
-        };
-        let name = match new.name {
-            Some(name) if !name.is_none() => Name::Object(name.str()?.unbind()),
-            _ => Name::Number(NEXT_NAME.fetch_add(1, Ordering::Relaxed)),
-        };
-        let group = match &new.group {
-            Some(group) => Some(group.get().open_id(py)?),
-            None => None,
-        };
-        let under = new.under;
-        let id = state.get().kernel(py, |kernel| match group {
-            Some(group) => kernel.spawn(group, under),
-            None => Some(kernel.spawn_root()),
-        });
-        let Some(id) = id else {
-            return Err(PyRuntimeError::new_err("the task group is closed"));
-        };
-        let registration = Registration {
-            state: state.clone().unbind(),
-            id,
-        };
-        if this.registration.set(py, registration).is_err() {
-            return Err(PyRuntimeError::new_err(
-                "a Task can be initialised only once",
-            ));
-        }
-        State::register(state, id, slf, group.is_some())?;
-        this.coro.set(py, Some(new.coro.unbind()));
-        this.context.set(py, Some(context.unbind()));
-        this.name.set(py, name);
-        this.group.set(py, new.group.map(Bound::unbind));
-        this.supervised.set(py, new.supervised);
-        this.resume.set(py, Resume::First);
-        slf.as_super().get().note_origin(py)?;
-        if new.eager && ffi::running(py).is_some_and(|running| running.is(state)) {
-            return step::run_eagerly(state, slf);
-        }
-        State::push(state, Ready::Task(slf.clone().unbind()))?;
-        Self::hide(slf, state);
-        Ok(())
-    }
-
-    /// While it waits for its first step, a new task is not shown to the collector.
-    ///
-    /// The ready queue of a running loop refers to it, so that it cannot be garbage; and of many new tasks, each
-    /// with a coroutine and a context, looking at them is most of the cost.
-    fn hide(slf: &Bound<'_, Self>, state: &Bound<'_, State>) {
-        let py = slf.py();
-        let this = slf.get();
-        let running = ffi::running(py).is_some_and(|running| running.is(state));
-        let coroutine = this.coro.cloned(py).filter(ffi::is_coroutine);
-        if let (true, false, Some(coroutine)) = (running, state.get().is_foreign(py), coroutine) {
-            ffi::untrack(slf.as_any());
-            ffi::untrack(&coroutine);
-            if let (true, Some(context)) = (this.own_context.get(py), this.context.cloned(py)) {
-                ffi::untrack(&context);
-            }
-            this.hidden.set(py, true);
-        }
-    }
-
-    /// Before its first step, and before it may be dropped, it is shown again.
-    pub fn show(slf: &Bound<'_, Self>) {
-        if slf.get().show_parts() {
-            ffi::track(slf.as_any());
-        }
-    }
-
-    fn show_parts(&self) -> bool {
-        if !self.hidden.peek(|hidden| *hidden) {
-            return false;
-        }
-        Python::attach(|py| self.hidden.set(py, false));
-        self.coro
-            .peek(|coroutine| coroutine.iter().for_each(ffi::track_raw));
-        if self.own_context.peek(|own| *own) {
-            self.context
-                .peek(|context| context.iter().for_each(ffi::track_raw));
-        }
-        true
     }
 
     /// Asks what the task waits for to be cancelled, once (clause 2.4).
@@ -493,11 +337,11 @@ impl Task {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        future::repr_as(slf.as_any(), names::task_repr(slf.py())?, "Task")
+        extra::repr_as(slf.as_any(), names::task_repr(slf.py())?, "Task")
     }
 
     fn __del__(slf: &Bound<'_, Self>) {
-        future::finalize(slf.as_super());
+        extra::finalize(slf.as_super());
     }
 
     /// Cancel the task: every suspension in it raises, until it ends or `uncancel()` takes this back.
@@ -676,52 +520,5 @@ impl Task {
             drop(self.group.take(py));
             drop(self.requests.take(py));
         });
-    }
-}
-
-/// What a foreign future calls when it is done; it also stands for a waiting task in `_callbacks`.
-#[pyclass(frozen, module = "asyncbis._core")]
-pub struct Wakeup {
-    task: Py<Task>,
-}
-
-impl Wakeup {
-    pub fn of(task: Py<Task>) -> Self {
-        Wakeup { task }
-    }
-}
-
-#[pymethods]
-impl Wakeup {
-    #[getter]
-    fn __self__(&self, py: Python<'_>) -> Py<Task> {
-        self.task.clone_ref(py)
-    }
-
-    #[getter]
-    fn __qualname__(&self) -> &'static str {
-        "Task.task_wakeup"
-    }
-
-    #[getter]
-    fn __name__(&self) -> &'static str {
-        "task_wakeup"
-    }
-
-    fn __call__(&self, py: Python<'_>, _future: &Bound<'_, PyAny>) -> PyResult<()> {
-        let task = self.task.bind(py);
-        if task.as_super().get().done(py) {
-            return Ok(());
-        }
-        let state = task.get().state(py)?;
-        ffi::with_running(state, || {
-            let result = step::run(state, task);
-            State::leave_task(state)?;
-            result
-        })
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.task)
     }
 }

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::deadline;
 use crate::ffi::Slot;
 use crate::operation::{Operation, Work};
 use crate::scope::{self, CancelScope};
@@ -61,7 +62,7 @@ impl Timeout {
             },
         );
         if left.timed_out && left.swallowed {
-            return Err(scope::timeout_error(error));
+            return Err(deadline::timeout_error(error));
         }
         left.into_result()
     }
@@ -82,7 +83,7 @@ impl Timeout {
     #[new]
     #[pyo3(signature = (when, *, shield=false))]
     fn new(py: Python<'_>, when: Option<&Bound<'_, PyAny>>, shield: bool) -> PyResult<Self> {
-        Self::make(py, scope::deadline_argument(when)?, shield)
+        Self::make(py, deadline::deadline_argument(when)?, shield)
     }
 
     /// The deadline in loop time, or None.
@@ -104,7 +105,7 @@ impl Timeout {
                 )));
             }
         }
-        let when = scope::deadline_argument(when)?;
+        let when = deadline::deadline_argument(when)?;
         self.when.set(py, when);
         self.scope.get().set_deadline_value(py, when)
     }
@@ -162,7 +163,7 @@ pub fn timeout(
     delay: Option<&Bound<'_, PyAny>>,
     shield: bool,
 ) -> PyResult<Timeout> {
-    Timeout::make(py, scope::deadline_after(py, delay)?, shield)
+    Timeout::make(py, deadline::deadline_after(py, delay)?, shield)
 }
 
 /// As `timeout()`, with the deadline as absolute loop time.
@@ -173,5 +174,5 @@ pub fn timeout_at(
     when: Option<&Bound<'_, PyAny>>,
     shield: bool,
 ) -> PyResult<Timeout> {
-    Timeout::make(py, scope::deadline_argument(when)?, shield)
+    Timeout::make(py, deadline::deadline_argument(when)?, shield)
 }
