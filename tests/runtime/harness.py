@@ -11,6 +11,7 @@ Deliberately not here: anything that looks inside asyncbis.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import os
 import pathlib
@@ -132,6 +133,11 @@ def task() -> asyncbis.Task[Any]:
 def now() -> float:
     """The time of the running loop, in seconds."""
     return asyncio.get_running_loop().time()
+
+
+def closed(coro: Coroutine[Any, Any, Any]) -> bool:
+    """Whether a coroutine was closed, so that nobody is warned that it was never awaited."""
+    return inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED
 
 
 async def raised(awaitable: Awaitable[object]) -> str:

@@ -49,7 +49,7 @@ def test_checks_of_the_calling_thread() -> None:
                     lambda: group.create_task(coro),
                     lambda: loop.call_soon(print),
                 ):
-                    out((await raised(loop.run_in_executor(None, call))).split("(")[0])  # type: ignore[arg-type]
+                    out((await raised(loop.run_in_executor(None, call))).split("(")[0])
         coro.close()
         assert not scope.cancel_called and not waiting.cancelling()
 

@@ -7,7 +7,7 @@ import contextvars
 
 import asyncbis
 from asyncbis import CancelledError, CancelScope, TaskGroup, TaskStatus, sleep
-from harness import Out, described, forever, prints, probe, raised, reports, settle, task
+from harness import Out, closed, described, forever, prints, probe, raised, reports, settle, task
 
 
 async def fail(error: BaseException) -> None:
@@ -62,7 +62,7 @@ async def test_create_task_before_and_after(out: Out) -> None:
         group.create_task(coros[1])
     except RuntimeError as error:
         out(type(error).__name__)
-    out("closed", all(coro.cr_frame is None for coro in coros))
+    out("closed", all(closed(coro) for coro in coros))
 
 
 @prints("child started / ExceptionGroup[ValueError(x)]")

@@ -111,7 +111,7 @@ async def nan_sleep() -> None:
 
 
 async def text_sleep() -> None:
-    await asyncbis.sleep("1")  # type: ignore[arg-type]
+    await asyncbis.sleep("1")  # type: ignore[call-overload]
 
 
 async def nan_reschedule() -> None:
@@ -302,7 +302,7 @@ async def wait_for_nothing() -> None:
 async def wait_for_a_coroutine_in_wait() -> None:
     coro = one()
     try:
-        await asyncbis.wait([coro])  # type: ignore[type-var]
+        await asyncbis.wait([coro])
     finally:
         coro.close()
 

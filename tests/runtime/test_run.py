@@ -89,7 +89,7 @@ def test_runner_has_the_rules_of_run() -> None:
         assert runner.run(main(3)) == 3
     assert [line for line in collected if isinstance(line, str)] == ["bg cancelled"] * 3
     with pytest.raises(RuntimeError):
-        runner.run(main(4))  # type: ignore[unused-coroutine]
+        runner.run(main(4))
 
 
 def test_runner_context() -> None:

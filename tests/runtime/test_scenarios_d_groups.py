@@ -6,7 +6,7 @@ import asyncio
 
 import asyncbis
 from asyncbis import CancelledError, CancelScope, TaskGroup, TaskStatus, sleep
-from harness import Out, described, forever, in_child, now, prints, probe, settle
+from harness import Out, closed, described, forever, in_child, now, prints, probe, settle
 
 
 async def fail(error: BaseException, delay: float = 0) -> None:
@@ -66,7 +66,7 @@ async def test_d03_spawn_after_exit(out: Out) -> None:
         group.create_task(child)
     except RuntimeError as error:
         out(type(error).__name__)
-    out("closed", child.cr_frame is None)
+    out("closed", closed(child))
 
 
 @prints("RuntimeError")
@@ -78,7 +78,7 @@ async def test_d04_spawn_before_entry(out: Out) -> None:
         group.create_task(child)
     except RuntimeError as error:
         out(type(error).__name__)
-    assert child.cr_frame is None
+    assert closed(child)
 
 
 @prints("sibling cancelled / ExceptionGroup[ValueError(foo)] 'unhandled errors in a TaskGroup (1 sub-")

@@ -134,7 +134,7 @@ async def test_f06_barrier_waiter_cancelled(out: Out) -> None:
             await barrier.wait()
 
     async def holder() -> None:
-        async with barrier._cond:  # type: ignore[attr-defined]
+        async with barrier._cond:
             scope.cancel()
             await sleep(0.02)
 

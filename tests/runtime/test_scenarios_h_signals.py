@@ -13,7 +13,7 @@ import pytest
 
 import asyncbis
 from asyncbis import CancelScope, sleep
-from harness import Child, Out, forever, in_child, prints
+from harness import Child, Out, closed, forever, in_child, prints
 
 
 def test_h01_sigint_raises_keyboard_interrupt() -> None:
@@ -368,7 +368,7 @@ async def test_h20_task_factory_of_foreign_tasks(out: Out) -> None:
         loop.create_task(child)
     except NotImplementedError as error:
         out(type(error).__name__, "BIS401" if "BIS401" in str(error) else error)
-    assert child.cr_frame is None
+    assert closed(child)
     loop.set_task_factory(ours)
     await loop.create_task(sleep(0))
     loop.set_task_factory(None)

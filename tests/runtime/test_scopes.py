@@ -57,7 +57,8 @@ def test_entry_without_a_loop_or_in_another_thread() -> None:
 async def test_cancel_of_a_new_scope_is_remembered(out: Out) -> None:
     """Clause 1.4: cancelled at the first yield point; further calls change nothing; the first message wins."""
     scope = CancelScope()
-    out(scope.cancel("first"), scope.cancel("second"))
+    cancel: Callable[[str], object] = scope.cancel
+    out(cancel("first"), cancel("second"))
     args: object = None
     with scope:
         try:
@@ -93,6 +94,21 @@ async def test_effectively_cancelled_follows_native_requests(out: Out) -> None:
         out(scope.effectively_cancelled)
         current.uncancel()
         out(scope.effectively_cancelled)
+
+
+@prints("called True / shielded raised C / caught False True")
+async def test_cancel_of_a_scope_that_its_parent_cancels_already(out: Out) -> None:
+    """Clauses 1.4, 1.5: the request is kept for when a shield hides the parent's cancellation."""
+    with CancelScope() as outer:
+        with CancelScope() as inner:
+            outer.cancel()
+            inner.cancel("own")
+            out("called", inner.cancel_called)
+            inner.shield = True
+            await probe(out, "shielded")
+            inner.shield = False
+            await sleep(0)
+    out("caught", inner.cancelled_caught, outer.cancelled_caught)
 
 
 @prints("grandchild cancelled / child cancelled / end")

@@ -439,6 +439,36 @@ def test_asyncbis_exports_the_classes_of_asyncio() -> None:
         assert ours is not getattr(asyncio, name) and issubclass(ours, getattr(asyncio, name))
 
 
+@prints("datagram b'ping' / unix b'hello'")
+async def test_datagrams_and_unix_sockets(out: Out) -> None:
+    """Clause 10.22: futures that asyncio's transports make belong to the running loop."""
+    loop = asyncio.get_running_loop()
+    received: asyncio.Future[bytes] = loop.create_future()
+
+    class Receiver(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, address: object) -> None:
+            received.set_result(data)
+
+    receiver, _ = await loop.create_datagram_endpoint(Receiver, ("127.0.0.1", 0))
+    sender, _ = await loop.create_datagram_endpoint(
+        asyncio.DatagramProtocol, remote_addr=receiver.get_extra_info("sockname")
+    )
+    sender.sendto(b"ping")
+    out("datagram", await received)
+    sender.close()
+    receiver.close()
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        writer.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        async with await asyncio.start_unix_server(greet, f"{folder}/socket"):
+            reader, writer = await asyncio.open_unix_connection(f"{folder}/socket")
+            out("unix", await reader.read())
+            writer.close()
+
+
 @prints("timely True / files b'read'")
 async def test_pipes_and_signals(out: Out) -> None:
     """Clause 10.22: pipes, add_reader() and add_signal_handler() work as on asyncio."""

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import gc
 import io
+import re
 import sys
 import types
 import weakref
@@ -14,7 +15,7 @@ import pytest
 
 import asyncbis
 from asyncbis import CancelledError, CancelScope, TaskGroup, sleep
-from harness import Out, described, forever, in_child, outcome, prints, probe, raised, reports, settle, task
+from harness import Out, closed, described, forever, in_child, outcome, prints, probe, raised, reports, settle, task
 from test_scenarios_c_tasks import TimerContext
 
 
@@ -303,6 +304,18 @@ async def test_what_libraries_read(out: Out) -> None:
     out("ok")
 
 
+@prints("named True / different True / b")
+async def test_names(out: Out) -> None:
+    """Clause 4.1: tasks without a name are called Task-1, Task-2 and so on, in groups and in the background."""
+    background = asyncbis.create_task(sleep(0))
+    async with TaskGroup() as group:
+        children = [background, group.create_task(sleep(0)), asyncbis.create_task(sleep(0))]
+        names = [child.get_name() for child in children]
+        out("named", all(re.fullmatch(r"Task-\d+", name) for name in names))
+        out("different", len(set(names)) == 3)
+        out(group.create_task(sleep(0), name="b").get_name())
+
+
 @prints("asyncbis task: True / mine / raised C / mine raised C")
 async def test_subclass_is_cancelled_by_level(out: Out) -> None:
     """Clause 4.1: Task may be subclassed; the stepping can't be overridden."""
@@ -344,7 +357,7 @@ async def test_factory_of_foreign_tasks_closes_the_coroutine(out: Out) -> None:
         loop.create_task(child)
     except NotImplementedError as error:
         out(type(error).__name__)
-        out("closed", child.cr_frame is None)
+        out("closed", closed(child))
         out("message", "BIS401" in str(error) and len(str(error)) > 40)
     finally:
         loop.set_task_factory(None)

@@ -137,7 +137,7 @@ def test_timeout_outside_of_a_task() -> None:
     entering = context.__aenter__()
     try:
         with pytest.raises(RuntimeError):
-            entering.send(None)  # type: ignore[attr-defined]
+            entering.send(None)
     finally:
         getattr(entering, "close", lambda: None)()
 
