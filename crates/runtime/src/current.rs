@@ -81,7 +81,9 @@ pub fn no_task(py: Python<'_>, what: &str) -> PyErr {
              before asyncio's names are imported"
         ))
     } else {
-        PyRuntimeError::new_err(format!("{what} must be used inside a task"))
+        PyRuntimeError::new_err(format!(
+            "{what} must be used inside a task; no parent task is running"
+        ))
     }
 }
 

@@ -2,9 +2,10 @@
 
 use pyo3::exceptions::{PyTimeoutError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::{PyTraverseError, PyVisit};
+use pyo3::{PyTraverseError, PyVisit, intern};
 
 use crate::ffi;
+use crate::names;
 use crate::scope::{CancelScope, exception_argument};
 use crate::state::State;
 
@@ -50,6 +51,27 @@ pub fn timeout_error(cause: Option<&Bound<'_, PyAny>>) -> PyErr {
         error.set_cause(cause.py(), Some(PyErr::from_value(cause.clone())));
     }
     error
+}
+
+/// An error that leaves an expired timeout because of its cancellation says so in its chain (clause 9.4).
+///
+/// As in asyncio of Python 3.13: the CancelledError in the chain of contexts is replaced by a TimeoutError.
+pub fn insert_timeout_error(error: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = error.py();
+    let name = intern!(py, "__context__");
+    let mut at = error.clone();
+    // A chain that somebody closed to a ring is not followed for ever.
+    for _ in 0..1000 {
+        let context = at.getattr(name)?;
+        if context.is_none() {
+            return Ok(());
+        }
+        if names::is_cancelled_error(&context) {
+            return at.setattr(name, timeout_error(Some(&context)).into_value(py));
+        }
+        at = context;
+    }
+    Ok(())
 }
 
 fn scope_with<'py>(

@@ -219,6 +219,9 @@ impl TaskGroup {
     ) -> PyResult<Poll<'py>> {
         let py = slf.py();
         let this = slf.get();
+        if crate::scope::is_being_closed(py, error) {
+            return Ok(Poll::Return(false.into_pyobject(py)?.to_owned().into_any()));
+        }
         let (state, task) = State::of_current_task(py, "TaskGroup")?;
         let Phase::Entered { group, host } = this.phase.get(py) else {
             return Err(PyRuntimeError::new_err("TaskGroup has not been entered"));
@@ -463,6 +466,7 @@ impl TaskGroup {
         args: &Bound<'py, PyTuple>,
         name: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().open_id(slf.py())?;
         names::start(slf.py())?.call1((slf, func, args, name))
     }
 

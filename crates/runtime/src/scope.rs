@@ -131,6 +131,11 @@ impl CancelScope {
         let Phase::Active { id, host } = self.phase.get(py) else {
             return Err(PyRuntimeError::new_err("This CancelScope is not entered"));
         };
+        if is_being_closed(py, error) {
+            self.phase.set(py, Phase::Exited);
+            drop(self.state.take(py));
+            return Ok(Left::pass());
+        }
         let (state, task) = State::of_current_task(py, self.owner)?;
         if task.get().id() != Some(host) {
             return Err(PyRuntimeError::new_err(
@@ -307,6 +312,15 @@ impl Left {
             None => Ok(self.swallowed),
         }
     }
+}
+
+/// Whether a coroutine is closed outside of its task, by the collector or after a hard shutdown.
+///
+/// Its scopes go with its task; there is nobody who could be told of a mistake.
+pub fn is_being_closed(py: Python<'_>, error: Option<&Bound<'_, PyAny>>) -> bool {
+    let closing =
+        error.is_some_and(|error| error.is_instance_of::<pyo3::exceptions::PyGeneratorExit>());
+    closing && ffi::running(py).is_none_or(|state| state.get().current(py).is_none())
 }
 
 /// The exception instance of an `__exit__` call, if there is one.

@@ -229,6 +229,10 @@ impl Task {
         let this = slf.get();
         let (_, id) = this.known()?;
         this.resume.set(py, Resume::Done);
+        if eager {
+            // As in asyncio: a task that ended where it was made has no coroutine to show.
+            drop(this.coro.take(py));
+        }
         if state.get().kernel(py, |kernel| kernel.has_open_scopes(id)) {
             Self::report_open_scopes(slf, state, id)?;
         }

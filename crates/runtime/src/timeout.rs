@@ -64,6 +64,9 @@ impl Timeout {
         if left.timed_out && left.swallowed {
             return Err(deadline::timeout_error(error));
         }
+        if expired && let Some(error) = error {
+            deadline::insert_timeout_error(error)?;
+        }
         left.into_result()
     }
 
