@@ -88,8 +88,10 @@ def test_runner_has_the_rules_of_run() -> None:
         assert runner.get_loop() is collected[0] is collected[2]
         assert runner.run(main(3)) == 3
     assert [line for line in collected if isinstance(line, str)] == ["bg cancelled"] * 3
+    late = main(4)
     with pytest.raises(RuntimeError):
-        runner.run(main(4))
+        runner.run(late)
+    late.close()
 
 
 def test_runner_context() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
+import unittest.mock
+from typing import Any
 
 import asyncbis
 from asyncbis import CancelledError, CancelScope, TaskGroup, TaskStatus, sleep
@@ -86,15 +89,21 @@ def test_j04_cancel_from_another_thread() -> None:
 @prints("killed and reaped True / CancelledError")
 async def test_j07_subprocess_creation_in_a_cancelled_scope(out: Out) -> None:
     """Clause 10.15: the process is killed and reaped under a shield, then the CancelledError comes out."""
-    error = "nothing"
-    with CancelScope() as scope:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Recorded(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            started.append(self)
+
+    with CancelScope() as scope, unittest.mock.patch("subprocess.Popen", Recorded):
         scope.cancel()
         error = await raised(asyncbis.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(5)"))
     try:
-        os.waitpid(-1, os.WNOHANG)
-        out("a child is left")
+        os.waitpid(started[0].pid, os.WNOHANG)
+        out("the child is left")
     except ChildProcessError:
-        out("killed and reaped True")
+        out("killed and reaped", len(started) == 1)
     out(error)
 
 
