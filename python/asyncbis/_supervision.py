@@ -10,11 +10,10 @@ Deliberately not here: which errors a run ends with (`_run.py`).
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
-from ._core import State, Task, current_scope_cancelled, current_task
+from ._core import State, Task, TaskGroup, current_scope_cancelled, current_task
 
 BackgroundErrors: TypeAlias = Literal["all", "unobserved"]
 Supervisor: TypeAlias = Callable[[Task[Any]], bool]
@@ -84,25 +83,29 @@ def spawn_supervised(loop: Any, coro: Any, *, name: str | None = None) -> Any:
     return task
 
 
-@contextmanager
-def outside_cancelled_root(loop: Any) -> Iterator[None]:
+class outside_cancelled_root:
     """Keep the tasks that are made here out of a root group that is cancelled, if the caller is not.
 
     Cleanup under a shield goes on when the root group has been cancelled, and what it starts and
     waits for must not be cancelled from the start. Such a task is cancelled by who waits for it, and
     at the latest when `run()` drains what the root group did not own (clause 6.8).
     """
-    state: State = loop._asyncbis_state
-    root = state.root
-    inside = root is None or current_task() is None or current_scope_cancelled()
-    if root is None or inside or not root.cancel_scope.effectively_cancelled:
-        yield
-        return
-    state.root = None
-    try:
-        yield
-    finally:
-        state.root = root
+
+    __slots__ = ("_left", "_state")
+
+    def __init__(self, loop: Any) -> None:
+        self._state: State = loop._asyncbis_state
+        self._left: TaskGroup | None = None
+
+    def __enter__(self) -> None:
+        root = self._state.root
+        if root is not None and root.cancel_scope.effectively_cancelled:
+            if current_task() is not None and not current_scope_cancelled():
+                self._left, self._state.root = root, None
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._left is not None:
+            self._state.root = self._left
 
 
 def _must_end_the_run(task: Task[Any]) -> bool:
