@@ -130,6 +130,17 @@ def task() -> asyncbis.Task[Any]:
     return current
 
 
+def is_ours(thing: object) -> bool:
+    """Whether this is a task of asyncbis; `isinstance()` says yes for both libraries' classes."""
+    return type(thing) is asyncbis.Task
+
+
+def registered(thing: object) -> bool:
+    """Whether asyncio.all_tasks() has this task; a type checker thinks that it can't."""
+    tasks: set[Any] = asyncio.all_tasks()
+    return thing in tasks
+
+
 def now() -> float:
     """The time of the running loop, in seconds."""
     return asyncio.get_running_loop().time()

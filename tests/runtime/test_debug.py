@@ -11,7 +11,7 @@ import pytest
 
 import asyncbis
 from asyncbis import CancelledError, CancelScope, TaskGroup, sleep
-from harness import Out, forever, in_child, outcome, prints, probe, raised, settle
+from harness import Out, forever, in_child, is_ours, outcome, prints, probe, raised, settle
 
 
 def test_slow_callbacks_are_logged() -> None:
@@ -173,7 +173,7 @@ def test_loops_of_other_makers(factory: Any) -> None:
             out("bg cancelled")
 
     async def main(out: Out) -> str:
-        assert type(asyncio.current_task()) is asyncbis.Task
+        assert is_ours(asyncio.current_task())
         asyncbis.create_task(background(out))
         with asyncbis.move_on_after(0.01) as scope:
             await probe(out, "0", 1)

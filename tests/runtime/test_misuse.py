@@ -365,7 +365,7 @@ async def second_init_of_a_task() -> None:
 async def unknown_policy_for_background_errors() -> None:
     coro = one()
     try:
-        await asyncbis.to_thread(asyncbis.run, coro, background_errors="never")
+        await asyncbis.to_thread(asyncbis.run, coro, background_errors="never")  # type: ignore[arg-type]
     finally:
         coro.close()
 

@@ -6,7 +6,7 @@ import asyncio
 
 import asyncbis
 from asyncbis import CancelScope, sleep
-from harness import Out, forever, in_child, prints, probe, raised, task
+from harness import Out, forever, in_child, is_ours, prints, probe, raised, registered, task
 
 
 @prints("True True / slept / 5 / set / [1, 2] / RuntimeError / loop True")
@@ -17,7 +17,7 @@ async def test_unpatched_names(out: Out) -> None:
         return 5
 
     created = asyncio.create_task(five())
-    out(type(created) is asyncbis.Task, created in asyncio.all_tasks())
+    out(is_ours(created), registered(created))
     await asyncio.sleep(0.001)
     out("slept")
     out(await created)

@@ -234,6 +234,7 @@ def test_exception_that_passed_a_scope_dies_with_its_handler() -> None:
                     raise Witness
             except Witness as error:
                 return weakref.ref(error)
+            raise AssertionError("it did not fail")
 
         reference = await handled()
         return reference() is None, scope.cancel_called

@@ -179,7 +179,7 @@ async def test_b10_others_progress_while_a_task_swallows_in_a_loop(out: Out) -> 
             await sleep(0)
             ticks += 1
 
-    async def swallower(until: asyncio.Task[None]) -> None:
+    async def swallower(until: asyncbis.Task[None]) -> None:
         nonlocal looped
         with CancelScope() as scope:
             scope.cancel()

@@ -368,7 +368,7 @@ async def test_d25_host_awaits_the_failing_child(out: Out) -> None:
 async def test_d26_task_of_another_group_awaits_the_failing_child(out: Out) -> None:
     """Clause 5.10: awaiting the failed task elsewhere does not mark its error handled."""
 
-    async def outsider(child: asyncio.Task[None]) -> None:
+    async def outsider(child: asyncbis.Task[None]) -> None:
         try:
             await child
         except ValueError:

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 
@@ -355,11 +356,11 @@ async def test_h20_task_factory_of_foreign_tasks(out: Out) -> None:
     """Clause 4.1: a factory that returns foreign tasks makes create_task() raise; one that returns ours works."""
     loop = asyncio.get_running_loop()
 
-    def foreign(loop: asyncio.AbstractEventLoop, coro: object, **options: object) -> asyncio.Future[None]:
-        return asyncio.tasks._PyTask(coro, loop=loop)  # type: ignore[attr-defined, no-any-return]
+    def foreign(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+        return asyncio.tasks._PyTask(coro, loop=loop)  # type: ignore[attr-defined]
 
-    def ours(loop: asyncio.AbstractEventLoop, coro: object, **options: object) -> asyncio.Future[None]:
-        return asyncbis.Task(coro, loop=loop, **options)  # type: ignore[arg-type]
+    def ours(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+        return asyncbis.Task(coro, loop=loop, **options)
 
     loop.set_task_factory(foreign)
     assert loop.get_task_factory() is foreign

@@ -15,7 +15,7 @@ import pytest
 
 import asyncbis
 from asyncbis import CancelledError, CancelScope, TaskGroup, sleep
-from harness import Out, closed, described, forever, in_child, outcome, prints, probe, raised, reports, settle, task
+from harness import Out, closed, described, forever, in_child, is_ours, outcome, prints, probe, raised, registered, reports, settle, task
 from test_scenarios_c_tasks import TimerContext
 
 
@@ -256,8 +256,9 @@ async def test_isinstance(out: Out) -> None:
         asyncio.isfuture(current),
         asyncio.isfuture(future),
     )
-    out(type(current) is asyncbis.Task, isinstance(future, asyncbis.Future))
-    out(asyncio.current_task() is current and current in asyncio.all_tasks())
+    running: object = asyncio.current_task()
+    out(is_ours(current), isinstance(future, asyncbis.Future))
+    out(running is current and registered(current))
 
 
 @prints("ok")
@@ -291,14 +292,14 @@ async def test_what_libraries_read(out: Out) -> None:
     called: list[object] = []
     body_task.add_done_callback(called.append)
     body_task._note = "attributes can be set"  # type: ignore[attr-defined]
-    assert body_task in asyncio.all_tasks()
+    assert registered(body_task)
     reference = weakref.ref(body_task)
     assert reference() is body_task
     future.set_result(None)
     assert await body_task == 5
     await settle()
     assert called == [body_task]
-    assert body_task not in asyncio.all_tasks() and not body_task.get_stack()
+    assert not registered(body_task) and not body_task.get_stack()
     assert "<Task finished" in repr(body_task) and "result=5" in repr(body_task)
     assert isinstance(asyncbis.Task[int], types.GenericAlias)
     out("ok")
@@ -375,7 +376,7 @@ async def test_eager_task_factories(out: Out) -> None:
     for factory in (asyncbis.eager_task_factory, asyncbis.create_eager_task_factory(asyncbis.Task)):
         loop.set_task_factory(factory)
         eager_task = loop.create_task(body())
-        out("eager", steps == [1] and eager_task.done() and type(eager_task) is asyncbis.Task)
+        out("eager", steps == [1] and eager_task.done() and is_ours(eager_task))
         steps.clear()
     loop.set_task_factory(None)
     late = loop.create_task(body())
@@ -403,7 +404,7 @@ async def test_foreign_task_runs_as_on_asyncio(out: Out) -> None:
         out("second await ok")
 
     foreign = asyncio.Task(body(), loop=asyncio.get_running_loop())
-    assert type(foreign) is not asyncbis.Task
+    assert not is_ours(foreign)
     await sleep(0.01)
     assert not foreign.done()
 
@@ -416,8 +417,13 @@ async def test_eager_start(out: Out) -> None:
 
     async def child() -> int:
         seen.append(asyncbis.current_task())
-        with CancelScope():
-            return 3
+        scope = CancelScope()
+        with scope:
+            await nothing()
+        return 3
+
+    async def nothing() -> None:
+        return None
 
     async with TaskGroup() as group:
         child_task = group.create_task(child(), eager_start=True)

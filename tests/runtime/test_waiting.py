@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 import warnings
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,8 @@ async def test_shield_objects_in_wait_functions(out: Out) -> None:
     out("running on", not nine.done())
     quick = asyncbis.create_task(value(1))
     shielded = asyncbis.shield(nine)
-    done, pending = await asyncbis.wait([shielded, quick], timeout=0.01)
+    both: list[Any] = [shielded, quick]
+    done, pending = await asyncbis.wait(both, timeout=0.01)
     out("done", len(done), "pending", len(pending))
     out("same", pending == {shielded} and done == {quick})
     out("gathered", await asyncbis.gather(asyncbis.shield(value(5))))
@@ -298,8 +300,8 @@ async def test_wait_and_as_completed(out: Out) -> None:
         order.append(await earliest)
     out("async", *order[:1], "then", *order[1:])
     slow = asyncbis.create_task(value(1, 0.05))
-    for earliest in asyncbis.as_completed([slow], timeout=0.01):
-        out(await raised(earliest))
+    for late in asyncbis.as_completed([slow], timeout=0.01):
+        out(await raised(late))
     await slow
 
 
