@@ -112,6 +112,13 @@ def test_every_scenario_belongs_to_a_clause() -> None:
     assert cited == rows
 
 
+def test_every_module_of_the_core_is_described() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"`(\w+)`", text.split("### Three layers")[1].split("### How a step")[0]))
+    modules = {path.stem for path in (ROOT / "crates/runtime/src").glob("*.rs")} - {"lib"}
+    assert modules <= described
+
+
 def scenario_tests() -> dict[str, list[str | None]]:
     """For each scenario what its tests print, as far as a test says it in `@prints("...")`."""
     found: dict[str, list[str | None]] = {}

@@ -1,4 +1,4 @@
-//! Scopes with a deadline: `move_on_after`, `fail_after` and their kin, and what asks about deadlines (9b).
+//! Scopes with a deadline: `move_on_after`, `fail_after` and their kin, and what asks about deadlines (clauses 9.13 to 9.15).
 
 use pyo3::exceptions::{PyTimeoutError, PyTypeError, PyValueError};
 use pyo3::prelude::*;

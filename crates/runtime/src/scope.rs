@@ -1,4 +1,4 @@
-//! `CancelScope`, and the functions that make one with a deadline.
+//! `CancelScope`: a block of code that can be cancelled as a whole.
 //!
 //! While a scope is entered the kernel holds its state; before and after that the object does.
 
