@@ -13,8 +13,11 @@ VENV_PYTHON := .venv/bin/python
 RULE_FILES := $(wildcard crates/linter/src/rules/bis*.rs)
 EDITION := 2024
 PYTEST := -m pytest --quiet -rfEs
-# What depends on the Python, and what one Python is enough for; the stress has a command of its own.
-EVERYWHERE := --ignore=tests/runtime/stress tests/runtime tests/plugin
+# What depends on the Python, and what one Python is enough for.
+# What takes long and what needs libraries and servers have commands of their own.
+EVERYWHERE := --ignore=tests/runtime/stress --ignore=tests/runtime/libs tests/runtime tests/plugin
+# The oracle looks at everything after every operation.
+ORACLE_TASKS := 1000
 ONCE := tests/docs tests/bench tests/packaging
 
 .PHONY: help demo build venv test test-lint test-runtime test-once \
@@ -57,12 +60,16 @@ typing: ## Check the types of the package, of its users and of the stub
 	$(VENV_PYTHON) -m mypy.stubtest asyncbis._core --mypy-config-file pyproject.toml
 	$(VENV_PYTHON) -m pyright --pythonpath $(VENV_PYTHON)
 
-stress: ## Nested groups cancelled at random, for minutes, on all of PYTHONS
+stress: ## Cancel at random, and millions of times, on all of PYTHONS; again with the kernel's oracle
 	$(ENVIRONMENTS) each -- "$(PYTEST) tests/runtime/stress"
+	$(ENVIRONMENTS) prepare --features oracle
+	ASYNCBIS_STRESS_TASKS=$(ORACLE_TASKS) $(VENV_PYTHON) $(PYTEST) \
+		tests/runtime/stress/test_random_cancellation.py
+	$(ENVIRONMENTS) prepare
 
-conformance: ## Run libraries and their tests on asyncbis, on all of PYTHONS
+conformance: ## Run libraries on asyncbis, on all of PYTHONS
 	$(ENVIRONMENTS) each --requirements tests/conformance/requirements.txt -- \
-		"$(PYTEST) tests/conformance"
+		"$(PYTEST) tests/conformance" "$(PYTEST) tests/runtime/libs"
 
 wheels: ## Build a wheel for each of PYTHONS, and the source distribution, in target/wheels
 	$(ENVIRONMENTS) wheels

@@ -186,18 +186,23 @@ class Environment:
         self.pip("install", "--requirement", requirements)
         stamp.write_text(wanted)
 
-    def build(self) -> None:
+    def build(self, features: str) -> None:
         """Build the extension with optimisation and install the package in place."""
         stamp = self.folder / "asyncbis.installed"
         changed = newest(RUST_SOURCES)
-        if stamp.exists() and stamp.stat().st_mtime >= changed and any(self.extensions()):
+        if (
+            stamp.exists()
+            and stamp.stat().st_mtime >= changed
+            and stamp.read_text() == features
+            and any(self.extensions())
+        ):
             return
-        say(f"Python {self.interpreter}: build the extension")
+        say(f"Python {self.interpreter}: build the extension{features and f' with {features}'}")
         self.run(
             self.folder / "bin" / "maturin", "develop", "--quiet", "--release", "--locked",
-            CARGO_TARGET_DIR=str(self.target),
+            "--features", features, CARGO_TARGET_DIR=str(self.target),
         )
-        stamp.touch()
+        stamp.write_text(features)
         # A file that was saved while Cargo was at work may or may not be in what was built.
         os.utime(stamp, (changed, changed))
 
@@ -205,12 +210,12 @@ class Environment:
         tag = f"cpython-{self.interpreter.version[0]}{self.interpreter.version[1]}"
         return (ROOT / "python" / "asyncbis").glob(f"_core.{tag}-*.so")
 
-    def prepare(self, requirements: Sequence[Path]) -> None:
+    def prepare(self, requirements: Sequence[Path], features: str) -> None:
         """Bring everything up to date."""
         self.create()
         for file in (REQUIREMENTS, *requirements):
             self.require(file)
-        self.build()
+        self.build(features)
 
 
 def newest(names: Sequence[str]) -> float:
@@ -290,6 +295,7 @@ def arguments() -> argparse.Namespace:
     each = commands.add_parser("each", help="prepare every environment, then run `python COMMAND` in it")
     for command in (prepare, each):
         command.add_argument("--requirements", action="append", default=[], type=Path)
+        command.add_argument("--features", default="", help="of the extension's crate")
     each.add_argument("commands", nargs="+", metavar="COMMAND", help="such as '-m pytest tests'")
     build = commands.add_parser("wheels", help="build a wheel for every interpreter")
     build.add_argument("--out", type=Path, default=ROOT / "target" / "wheels")
@@ -301,7 +307,7 @@ def main() -> int:
     try:
         first = interpreter(options.python)
         if options.command == "prepare":
-            environment(first, first).prepare(options.requirements)
+            environment(first, first).prepare(options.requirements, options.features)
             return 0
         given = options.pythons.split()
         found = [interpreter(command) for command in given] if given else find(options.python)
@@ -317,7 +323,7 @@ def main() -> int:
         if options.command == "wheels":
             return wheels(environment(first, first), environments, options.out)
         for one in environments:
-            one.prepare(options.requirements)
+            one.prepare(options.requirements, options.features)
         return in_each(environments, options.commands)
     except Unusable as reason:
         say(f"environments.py: {reason}")
