@@ -1,9 +1,9 @@
 //! The oracle: every invariant of the crate's documentation, recomputed from its definition.
 //!
-//! It is slow on purpose: it counts and searches where the kernel keeps a count or a link, and the stored flag
-//! `effective` is compared here and used nowhere.
+//! It counts and searches where the kernel keeps a count or a link, and the stored flag `effective` is compared
+//! here and used nowhere.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::Kernel;
 use crate::groups::GroupId;
@@ -11,25 +11,52 @@ use crate::scopes::{Scope, ScopeId};
 use crate::slab::{Key, Slab};
 use crate::tasks::{Run, TaskId};
 
+/// What belongs to what, gathered in one pass over everything, so that a check is linear.
+#[derive(Default)]
+struct Gathered {
+    /// In whose child list a scope stands.
+    listed_under: HashMap<ScopeId, ScopeId>,
+    /// The open scopes of each task, its task scope included.
+    scopes: HashMap<TaskId, HashSet<ScopeId>>,
+    members: HashMap<GroupId, HashSet<TaskId>>,
+}
+
 impl Kernel {
     /// Panics on the first invariant that does not hold.
     pub fn check(&self) {
         self.check_slabs();
+        let gathered = self.gather();
         for (id, scope) in self.scopes.iter() {
-            self.check_links(id, scope);
+            self.check_links(id, scope, &gathered);
             self.check_value(id, scope);
             self.check_requests(id, scope);
         }
         for (task, entry) in self.tasks.iter() {
             let group = entry.group.is_none_or(|id| self.groups.get(id).is_some());
             assert!(group, "I7: the group of a task is not closed");
-            self.check_open_scopes(task);
+            self.check_open_scopes(task, &gathered);
             self.check_run(task);
         }
         for (group, _) in self.groups.iter() {
-            self.check_members(group);
+            self.check_members(group, &gathered);
         }
         self.check_deadlines();
+    }
+
+    fn gather(&self) -> Gathered {
+        let mut gathered = Gathered::default();
+        for (id, scope) in self.scopes.iter() {
+            gathered.scopes.entry(scope.host).or_default().insert(id);
+            for child in self.children(id) {
+                gathered.listed_under.insert(child, id);
+            }
+        }
+        for (id, task) in self.tasks.iter() {
+            if let Some(group) = task.group {
+                gathered.members.entry(group).or_default().insert(id);
+            }
+        }
+        gathered
     }
 
     fn check_slabs(&self) {
@@ -39,7 +66,7 @@ impl Kernel {
     }
 
     /// I1.
-    fn check_links(&self, id: ScopeId, scope: &Scope) {
+    fn check_links(&self, id: ScopeId, scope: &Scope, gathered: &Gathered) {
         let children = self.children(id);
         let distinct: HashSet<_> = children.iter().collect();
         assert_eq!(children.len(), distinct.len(), "I1: a child comes once");
@@ -54,8 +81,9 @@ impl Kernel {
             assert!(scope.abandoned || !has_group, "I1: a group's task is alone");
             return;
         };
-        assert!(
-            self.children(parent).contains(&id),
+        assert_eq!(
+            gathered.listed_under.get(&id),
+            Some(&parent),
             "I1: a parent knows its child"
         );
         assert!(!scope.abandoned, "I1: who has a parent is not abandoned");
@@ -86,7 +114,7 @@ impl Kernel {
     }
 
     /// I3.
-    fn check_open_scopes(&self, task: TaskId) {
+    fn check_open_scopes(&self, task: TaskId, gathered: &Gathered) {
         let entry = &self.tasks[task];
         let mut chain = HashSet::new();
         for at in self.outwards(entry.current) {
@@ -95,13 +123,13 @@ impl Kernel {
                 break;
             }
         }
-        let all = self.scopes.iter();
-        let open: HashSet<ScopeId> = all
-            .filter(|(_, scope)| scope.host == task)
-            .map(|(id, _)| id)
-            .collect();
         assert!(chain.contains(&entry.scope), "I3: out to the task scope");
-        assert_eq!(chain, open, "I3: the task's open scopes are its chain");
+        let open = gathered.scopes.get(&task);
+        assert_eq!(
+            Some(&chain),
+            open,
+            "I3: the task's open scopes are its chain"
+        );
     }
 
     /// I4.
@@ -154,14 +182,9 @@ impl Kernel {
     }
 
     /// I7.
-    fn check_members(&self, id: GroupId) {
+    fn check_members(&self, id: GroupId, gathered: &Gathered) {
         let group = &self.groups[id];
-        let members: HashSet<TaskId> = self
-            .tasks
-            .iter()
-            .filter(|(_, task)| task.group == Some(id))
-            .map(|(task, _)| task)
-            .collect();
+        let members = gathered.members.get(&id).cloned().unwrap_or_default();
         let listed = list(group.first, self.tasks.len(), |task| self.tasks[task].next);
         assert_eq!(group.count, members.len(), "I7: the tasks are counted");
         assert_eq!(listed.len(), group.count, "I7: a task is listed once");
