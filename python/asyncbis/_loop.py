@@ -166,18 +166,24 @@ class ForeignLoop(OwnExecutorMixin, LevelLoop):
         eager_start: bool | None = None,
     ) -> Task[Any]:
         """Schedule a coroutine as a task of the root group of the running `run()` (clause 6.2)."""
-        return self._asyncbis_state.create_task(
+        return State.of(self).create_task(
             coro, name=name, context=context, eager_start=eager_start
         )
 
     def create_future(self) -> Future[Any]:  # type: ignore[override]  # no subclass of asyncio's
         """A future of asyncbis that belongs to this loop."""
-        return self._asyncbis_state.create_future()
+        return State.of(self).create_future()
 
     def run_forever(self) -> None:
         """Run until `stop()` is called."""
         with library_name(self._asyncbis_sniffio):
             super().run_forever()
+
+    def close(self) -> None:
+        """Close the loop; it must not be running."""
+        super().close()
+        # The state refers to the loop, which should not have to wait for the garbage collector.
+        vars(self).pop("_asyncbis_state", None)
 
     # A callback remembers which task created it, so that a timeout which a library starts inside
     # a shield works inside that shield (clause 3.6).
@@ -186,31 +192,35 @@ class ForeignLoop(OwnExecutorMixin, LevelLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Any:
         """As the loop's own."""
-        origin = self._asyncbis_state.origin()
-        if origin is None:
+        state, origin = self._origin()
+        if state is None:
             return super().call_soon(callback, *args, context=context)
-        call = self._asyncbis_state.call_with_origin
-        return super().call_soon(call, origin, callback, *args, context=context)
+        return super().call_soon(state.call_with_origin, origin, callback, *args, context=context)
 
     def call_later(  # type: ignore[override]  # typeshed ties args to the callback
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Any:
         """As the loop's own; `delay` is in seconds."""
-        origin = self._asyncbis_state.origin()
-        if origin is None:
+        state, origin = self._origin()
+        if state is None:
             return super().call_later(delay, callback, *args, context=context)
-        call = self._asyncbis_state.call_with_origin
+        call = state.call_with_origin
         return super().call_later(delay, call, origin, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]  # typeshed ties args to the callback
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Any:
         """As the loop's own; `when` is in the loop's time."""
-        origin = self._asyncbis_state.origin()
-        if origin is None:
+        state, origin = self._origin()
+        if state is None:
             return super().call_at(when, callback, *args, context=context)
-        call = self._asyncbis_state.call_with_origin
+        call = state.call_with_origin
         return super().call_at(when, call, origin, callback, *args, context=context)
+
+    def _origin(self) -> tuple[State, object] | tuple[None, None]:
+        state: State | None = vars(self).get("_asyncbis_state")
+        origin = None if state is None else state.origin()
+        return (None, None) if state is None or origin is None else (state, origin)
 
 
 class _ForeignAsyncioLoop(ExecutorMixin, ServerMixin, ForeignLoop):
