@@ -222,7 +222,10 @@ def _as_coroutine(main: Any) -> Any:
             return await main
 
         return wait_for_it()
-    raise _NotACoroutine(f"a coroutine was expected, got {main!r}")
+    text = f"a coroutine was expected, got {main!r}"
+    if sys.version_info >= (3, 14):
+        text += ": An asyncio.Future, a coroutine or an awaitable is required"
+    raise _NotACoroutine(text)
 
 
 def _drive(loop: LevelLoop, root: RootRun[Any], signals: Signals) -> BaseException | None:

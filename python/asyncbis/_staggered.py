@@ -36,7 +36,12 @@ async def staggered_race(
             group.create_task(race.attempt(group, index, coro_fn, failed))
             with move_on_after(delay):
                 await failed.wait()
-    return race.result, race.winner, race.exceptions
+    exceptions, race.exceptions = race.exceptions, []
+    try:
+        return race.result, race.winner, exceptions
+    finally:
+        # Their tracebacks refer to this frame, and to the race.
+        del exceptions
 
 
 class _Race:
@@ -68,6 +73,8 @@ class _Race:
             self.winner, self.result = index, result
             group.cancel("another attempt has won the race")
         else:
+            # It was cancelled, but had its result already.
+            self.exceptions[index] = asyncio.CancelledError()
             _release(result)
 
 
