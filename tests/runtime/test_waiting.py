@@ -155,6 +155,21 @@ async def test_cause_of_the_timeout_error(out: Out) -> None:
         out("TimeoutError caused by", type(error.__cause__).__name__)
 
 
+@prints("ExceptionGroup[ValueError(x)] / TimeoutError")
+async def test_mixed_group_leaves_an_expired_timeout(out: Out) -> None:
+    """Clause 9.4: of a group with CancelledErrors the rest is raised; of a group with nothing else a TimeoutError."""
+
+    async def body(*others: BaseException) -> None:
+        async with asyncbis.timeout(0.005):
+            try:
+                await sleep(1)
+            except CancelledError as error:
+                raise BaseExceptionGroup("group", [error, *others]) from None
+
+    out(await raised(body(ValueError("x"))))
+    out(await raised(body()))
+
+
 @prints("TimeoutError / scope False")
 async def test_timeout_inside_an_uncancelled_scope(out: Out) -> None:
     """Clause 9.4: the timeout's cancellation is its own; a scope around it does not swallow it."""
