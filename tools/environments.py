@@ -6,6 +6,8 @@ The Makefile calls it; nothing but the standard library of a supported Python is
   `.venv`, every other one in `target/python/VERSION/venv`.
 - asyncbis is installed in place: a change of a Python file needs no build, and the extension is
   built only when a Rust file is newer than what is installed.
+- An extension with Cargo features is no other's business: it is installed as a copy, into the
+  environment `target/python/VERSION/FEATURES`.
 - Each Python has its own folder for Cargo, as PyO3 is compiled for one interpreter at a time and
   a shared folder would be built anew at every change from one to the other.
 
@@ -20,6 +22,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SUPPORTED = [(3, minor) for minor in range(11, 16)]
 REQUIREMENTS = Path("tests/requirements.txt")
 RUST_SOURCES = ("Cargo.toml", "Cargo.lock", "pyproject.toml", "crates/kernel", "crates/runtime")
+SOURCES = (*RUST_SOURCES, "python/asyncbis")
 
 # What an interpreter is asked about itself; the answer is one line of JSON.
 PROBE = """
@@ -125,10 +129,11 @@ def find(first: str) -> list[Interpreter]:
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment of one interpreter."""
+    """A virtual environment of one interpreter, with the extension built with some Cargo features."""
 
     interpreter: Interpreter
     folder: Path
+    features: str = ""
 
     @property
     def python(self) -> Path:
@@ -186,23 +191,25 @@ class Environment:
         self.pip("install", "--requirement", requirements)
         stamp.write_text(wanted)
 
-    def build(self, features: str) -> None:
-        """Build the extension with optimisation and install the package in place."""
+    def build(self) -> None:
+        """Build the extension with optimisation, and install the package."""
         stamp = self.folder / "asyncbis.installed"
-        changed = newest(RUST_SOURCES)
-        if (
-            stamp.exists()
-            and stamp.stat().st_mtime >= changed
-            and stamp.read_text() == features
-            and any(self.extensions())
-        ):
+        changed = newest(SOURCES if self.features else RUST_SOURCES)
+        built = any(self.extensions()) or self.features
+        if built and stamp.exists() and stamp.stat().st_mtime >= changed:
             return
-        say(f"Python {self.interpreter}: build the extension{features and f' with {features}'}")
-        self.run(
-            self.folder / "bin" / "maturin", "develop", "--quiet", "--release", "--locked",
-            "--features", features, CARGO_TARGET_DIR=str(self.target),
-        )
-        stamp.write_text(features)
+        say(f"Python {self.interpreter}: build the extension{self.features and ' with '}{self.features}")
+        maturin = self.folder / "bin" / "maturin"
+        options = ["--quiet", "--release", "--locked"]
+        if not self.features:
+            self.run(maturin, "develop", *options, CARGO_TARGET_DIR=str(self.target))
+        else:
+            with tempfile.TemporaryDirectory() as name:
+                options += ["--features", self.features, "--out", name]
+                options += ["--interpreter", str(self.python)]
+                self.run(maturin, "build", *options, CARGO_TARGET_DIR=str(self.target))
+                self.pip("install", "--force-reinstall", "--no-deps", *Path(name).glob("*.whl"))
+        stamp.touch()
         # A file that was saved while Cargo was at work may or may not be in what was built.
         os.utime(stamp, (changed, changed))
 
@@ -210,24 +217,26 @@ class Environment:
         tag = f"cpython-{self.interpreter.version[0]}{self.interpreter.version[1]}"
         return (ROOT / "python" / "asyncbis").glob(f"_core.{tag}-*.so")
 
-    def prepare(self, requirements: Sequence[Path], features: str) -> None:
+    def prepare(self, requirements: Sequence[Path]) -> None:
         """Bring everything up to date."""
         self.create()
         for file in (REQUIREMENTS, *requirements):
             self.require(file)
-        self.build(features)
+        self.build()
 
 
 def newest(names: Sequence[str]) -> float:
     """When the youngest of these files, or of the files in these folders, was changed."""
     paths = [path for name in names for path in (ROOT / name, *(ROOT / name).rglob("*"))]
-    return max(path.stat().st_mtime for path in paths if path.is_file())
+    made = (".so", ".pyc")
+    return max(path.stat().st_mtime for path in paths if path.is_file() and path.suffix not in made)
 
 
-def environment(one: Interpreter, main: Interpreter) -> Environment:
-    if one == main:
-        return Environment(one, ROOT / ".venv")
-    return Environment(one, ROOT / "target" / "python" / str(one) / "venv")
+def environment(one: Interpreter, main: Interpreter, features: str = "") -> Environment:
+    folder = ROOT / "target" / "python" / str(one)
+    if features:
+        return Environment(one, folder / features, features)
+    return Environment(one, ROOT / ".venv" if one == main else folder / "venv")
 
 
 def shown(path: Path) -> str:
@@ -295,7 +304,7 @@ def arguments() -> argparse.Namespace:
     each = commands.add_parser("each", help="prepare every environment, then run `python COMMAND` in it")
     for command in (prepare, each):
         command.add_argument("--requirements", action="append", default=[], type=Path)
-        command.add_argument("--features", default="", help="of the extension's crate")
+    each.add_argument("--features", default="", help="of the extension's crate")
     each.add_argument("commands", nargs="+", metavar="COMMAND", help="such as '-m pytest tests'")
     build = commands.add_parser("wheels", help="build a wheel for every interpreter")
     build.add_argument("--out", type=Path, default=ROOT / "target" / "wheels")
@@ -307,7 +316,7 @@ def main() -> int:
     try:
         first = interpreter(options.python)
         if options.command == "prepare":
-            environment(first, first).prepare(options.requirements, options.features)
+            environment(first, first).prepare(options.requirements)
             return 0
         given = options.pythons.split()
         found = [interpreter(command) for command in given] if given else find(options.python)
@@ -319,11 +328,12 @@ def main() -> int:
             print(" ".join(dotted(version) for version in SUPPORTED if version not in minors))
             return 0
         say(f"Pythons: {' '.join(map(str, found))}")
-        environments = [environment(one, first) for one in found]
         if options.command == "wheels":
+            environments = [environment(one, first) for one in found]
             return wheels(environment(first, first), environments, options.out)
+        environments = [environment(one, first, options.features) for one in found]
         for one in environments:
-            one.prepare(options.requirements, options.features)
+            one.prepare(options.requirements)
         return in_each(environments, options.commands)
     except Unusable as reason:
         say(f"environments.py: {reason}")
