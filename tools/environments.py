@@ -14,6 +14,8 @@ The Makefile calls it; nothing but the standard library of a supported Python is
 Nothing is installed outside of the repository's folder.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import json
