@@ -130,7 +130,7 @@ impl Kernel {
     pub(crate) fn verify(&self) {
         #[cfg(feature = "oracle")]
         {
-            const SMALL: usize = 256;
+            const SMALL: usize = 32;
             let unchecked = self.unchecked.get() + 1;
             let enough = (self.scopes.len() + self.tasks.len()) / SMALL;
             if unchecked < enough {

@@ -115,11 +115,11 @@ impl TaskGroup {
             return Ok(());
         };
         let future = task.as_super().get();
-        let failed = future.status.get(py) == crate::future::Status::Finished
-            && future.exception.is_some(py);
-        if failed && !this.is_supervised(py, &state, task)? {
-            future.log_traceback.set(py, false);
-            if let Some(error) = future.exception.cloned(py) {
+        let failed = future.status.get(py) == crate::future::Status::Finished;
+        if let Some(error) = future.exception.cloned(py).filter(|_| failed) {
+            // An error that ends the program is nobody else's, whoever waits for the task (clause 6.4a).
+            if names::is_exit(&error) || !this.is_supervised(py, &state, task)? {
+                future.log_traceback.set(py, false);
                 Self::take_error(slf, &state, task, error)?;
             }
         }
