@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use kernel::Origin;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -165,7 +166,8 @@ impl LoopCore {
         let py = slf.py();
         let state = slf.as_super();
         state.get().check_thread(py)?;
-        let handle = Handle::make(state, callback, args.clone().unbind(), context)?;
+        let origin = state.get().origin_of_new_handle(py);
+        let handle = Handle::make(state, callback, args.clone().unbind(), context, origin)?;
         let timer = TimerHandle {
             when,
             scheduled: Slot::new(true),
@@ -192,6 +194,27 @@ impl LoopCore {
             state.clock.set(py, Clock::Method);
         }
         Ok(())
+    }
+
+    /// Puts a callback into the ready queue.
+    fn enqueue(
+        slf: &Bound<'_, Self>,
+        callback: Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        context: Option<Py<PyAny>>,
+        origin: Option<Origin>,
+    ) -> PyResult<Py<Handle>> {
+        let state = slf.as_super();
+        let handle = Handle::make(
+            state,
+            callback.unbind(),
+            args.clone().unbind(),
+            context,
+            origin,
+        )?;
+        let handle = Py::new(slf.py(), handle)?;
+        State::push(state, Ready::Handle(handle.clone_ref(slf.py())))?;
+        Ok(handle)
     }
 }
 
@@ -244,16 +267,11 @@ impl LoopCore {
         args: &Bound<'_, PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<Handle>> {
-        let py = slf.py();
         Self::check_callback(slf, &callback, "call_soon")?;
-        let state = slf.as_super();
-        state.get().check_thread(py)?;
-        let handle = Py::new(
-            py,
-            Handle::make(state, callback.unbind(), args.clone().unbind(), context)?,
-        )?;
-        State::push(state, Ready::Handle(handle.clone_ref(py)))?;
-        Ok(handle)
+        let state = slf.as_super().get();
+        state.check_thread(slf.py())?;
+        let origin = state.origin_of_new_handle(slf.py());
+        Self::enqueue(slf, callback, args, context, origin)
     }
 
     #[pyo3(signature = (callback, *args, context=None))]
@@ -263,15 +281,10 @@ impl LoopCore {
         args: &Bound<'_, PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<Handle>> {
-        let py = slf.py();
         Self::check_callback(slf, &callback, "call_soon_threadsafe")?;
-        let state = slf.as_super();
-        let handle = Py::new(
-            py,
-            Handle::make(state, callback.unbind(), args.clone().unbind(), context)?,
-        )?;
-        State::push(state, Ready::Handle(handle.clone_ref(py)))?;
-        slf.call_method0(intern!(py, "_write_to_self"))?;
+        // Whatever task is running, it is not the one that calls this from another thread.
+        let handle = Self::enqueue(slf, callback, args, context, None)?;
+        slf.call_method0(intern!(slf.py(), "_write_to_self"))?;
         Ok(handle)
     }
 

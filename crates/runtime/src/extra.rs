@@ -19,15 +19,20 @@ pub struct Extra {
 }
 
 impl Future {
+    fn extra<'py>(
+        &self,
+        py: Python<'py>,
+        field: fn(&Extra) -> &Option<Py<PyAny>>,
+    ) -> Option<Bound<'py, PyAny>> {
+        let found = self.extra.with(py, |extra| {
+            let extra = extra.as_ref()?;
+            field(extra).as_ref().map(Slot::share)
+        });
+        found.map(|object| object.into_bound(py))
+    }
+
     pub fn cancel_message<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.extra
-            .with(py, |extra| {
-                extra
-                    .as_ref()
-                    .and_then(|extra| extra.cancel_message.as_ref())
-                    .map(Slot::share)
-            })
-            .map(|message| message.into_bound(py))
+        self.extra(py, |extra| &extra.cancel_message)
     }
 
     pub fn set_cancel_message(&self, py: Python<'_>, message: Option<Py<PyAny>>) {
@@ -41,14 +46,7 @@ impl Future {
     }
 
     pub fn source_traceback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.extra
-            .with(py, |extra| {
-                extra
-                    .as_ref()
-                    .and_then(|extra| extra.source_traceback.as_ref())
-                    .map(Slot::share)
-            })
-            .map(|traceback| traceback.into_bound(py))
+        self.extra(py, |extra| &extra.source_traceback)
     }
 
     pub fn set_source_traceback(&self, py: Python<'_>, traceback: Option<Py<PyAny>>) {
@@ -62,13 +60,7 @@ impl Future {
     }
 
     pub fn exception_traceback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let traceback = self.extra.with(py, |extra| {
-            extra
-                .as_ref()
-                .and_then(|extra| extra.exception_traceback.as_ref())
-                .map(Slot::share)
-        });
-        traceback.map(|traceback| traceback.into_bound(py))
+        self.extra(py, |extra| &extra.exception_traceback)
     }
 
     /// Keeps an exception as the outcome, with the traceback that it has now.

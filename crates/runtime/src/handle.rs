@@ -31,6 +31,7 @@ impl Handle {
         callback: Py<PyAny>,
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
+        origin: Option<Origin>,
     ) -> PyResult<Self> {
         let py = state.py();
         let context = match context {
@@ -44,7 +45,7 @@ impl Handle {
             args: Slot::new(Some(args)),
             context,
             cancelled: Slot::new(false),
-            origin: state.get().origin_of_new_handle(py),
+            origin,
             source_traceback: Slot::new(None),
             shown: Slot::new(None),
         };

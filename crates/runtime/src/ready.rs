@@ -143,6 +143,7 @@ fn callback_failed(
         call.clone().unbind(),
         (argument,).into_pyobject(py)?.unbind(),
         Some(context.clone_ref(py)),
+        None,
     )?;
     let handle = Py::new(py, handle)?;
     let report = PyDict::new(py);
