@@ -220,7 +220,7 @@ impl TaskGroup {
         let py = slf.py();
         let this = slf.get();
         if crate::scope::is_being_closed(py, error) {
-            return Ok(Poll::Return(false.into_pyobject(py)?.to_owned().into_any()));
+            return Ok(Poll::exit(py, false));
         }
         let (state, task) = State::of_current_task(py, "TaskGroup")?;
         let Phase::Entered { group, host } = this.phase.get(py) else {
@@ -312,7 +312,7 @@ impl TaskGroup {
             .is_some_and(|(outcome, body)| outcome.is(body));
         if is_body && this.foreign_cancel.get(py) {
             this.scope.get().leave(py, None)?;
-            return Ok(Poll::Return(false.into_pyobject(py)?.to_owned().into_any()));
+            return Ok(Poll::exit(py, false));
         }
         let left = this.scope.get().leave(py, outcome.as_ref())?;
         if let Some(raised) = left.raised {
@@ -322,10 +322,10 @@ impl TaskGroup {
             return Ok(Poll::Return(py.None().into_bound(py)));
         };
         if left.swallowed {
-            return Ok(Poll::Return(true.into_pyobject(py)?.to_owned().into_any()));
+            return Ok(Poll::exit(py, true));
         }
         if is_body {
-            return Ok(Poll::Return(false.into_pyobject(py)?.to_owned().into_any()));
+            return Ok(Poll::exit(py, false));
         }
         Err(PyErr::from_value(outcome))
     }

@@ -42,6 +42,17 @@ pub enum Poll<'py> {
     Return(Bound<'py, PyAny>),
 }
 
+impl<'py> Poll<'py> {
+    /// What an `__aexit__` returns: None for "not swallowed", since to return None costs nothing.
+    pub fn exit(py: Python<'py>, swallowed: bool) -> Self {
+        if swallowed {
+            Poll::Return(pyo3::types::PyBool::new(py, true).to_owned().into_any())
+        } else {
+            Poll::Return(py.None().into_bound(py))
+        }
+    }
+}
+
 #[pyclass(frozen, weakref, module = "asyncbis._core")]
 pub struct Operation {
     work: Slot<Work>,
@@ -96,9 +107,7 @@ impl Operation {
             Work::ExitTimeout(timeout, error) => {
                 let error = error.as_ref().map(|error| error.bind(py));
                 let swallowed = Timeout::leave(timeout.bind(py), error)?;
-                Ok(Poll::Return(
-                    swallowed.into_pyobject(py)?.to_owned().into_any(),
-                ))
+                Ok(Poll::exit(py, swallowed))
             }
             Work::Resumed(result) => Ok(Poll::Return(result.into_bound(py))),
             Work::Sleeping(future) => Ok(Poll::Return(Future::outcome(future.bind(py))?)),
