@@ -32,6 +32,8 @@ class Signals:
         self._taken: list[int] = []
         # Made when it is installed; one object, so that `is` can tell whether it is still in place.
         self._handler: Any = None
+        # The descriptor that signals write to, while it is ours.
+        self._wakeup_fd: int | None = None
         # The first signal of this run; None as long as none has come.
         self.first: int | None = None
         # True once a second one has come: the loop is left at once, nobody waits any more.
@@ -47,10 +49,14 @@ class Signals:
         for number, default in _DEFAULTS.items():
             if signal.getsignal(number) is default and self._set(number, self._handler):
                 self._taken.append(number)
+        self._wake_the_loop()
 
     def restore(self) -> None:
         """Put the default handlers back, where ours are still in place."""
         taken, self._taken, self._cancel = self._taken, [], None
+        if self._wakeup_fd is not None:
+            _exchange_wakeup_fd(self._wakeup_fd, -1)
+            self._wakeup_fd = None
         for number in taken:
             if signal.getsignal(number) is self._handler:
                 self._set(number, _DEFAULTS[number])
@@ -60,6 +66,18 @@ class Signals:
         """After `loop.remove_signal_handler()`: the signal is ours again, if it was before."""
         if number in self._taken:
             self._set(number, self._handler)
+            # The loop has let go of the wakeup descriptor together with its last handler.
+            self._wake_the_loop()
+
+    def _wake_the_loop(self) -> None:
+        """Let each signal write a byte to the loop's self-pipe (clause 7.2).
+
+        A signal may come when the loop is about to wait, too late for its handler to run before.
+        Loops without such a pipe, uvloop's, do this for themselves.
+        """
+        pipe = getattr(self._loop, "_csock", None)
+        if self._taken and pipe is not None and _exchange_wakeup_fd(-1, pipe.fileno()):
+            self._wakeup_fd = pipe.fileno()
 
     def _set(self, number: int, handler: Any) -> bool:
         try:
@@ -93,6 +111,14 @@ class Signals:
         _logger.info("%s: cancelling all tasks; a second signal does not wait for them", name)
         if self._cancel is not None:
             self._cancel(f"Cancelled by signal {name}")
+
+
+def _exchange_wakeup_fd(old: int, new: int) -> bool:
+    """Set the process's wakeup descriptor if it is `old`; somebody else's is left alone."""
+    found = signal.set_wakeup_fd(new, warn_on_full_buffer=False)
+    if found not in (old, new):
+        signal.set_wakeup_fd(found, warn_on_full_buffer=False)
+    return found == old
 
 
 def exit_exception(number: int) -> BaseException:
