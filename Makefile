@@ -16,8 +16,6 @@ PYTEST := -m pytest --quiet -rfEs
 # What depends on the Python, and what one Python is enough for.
 # What takes long and what needs libraries and servers have commands of their own.
 EVERYWHERE := --ignore=tests/runtime/stress --ignore=tests/runtime/libs tests/runtime tests/plugin
-# How many tasks are cancelled at random while the oracle checks the kernel, which costs much more.
-ORACLE_TASKS ?= 20000
 ONCE := tests/docs tests/bench tests/packaging
 
 .PHONY: help demo build venv test test-lint test-runtime test-once \
@@ -62,7 +60,7 @@ typing: ## Check the types of the package, of its users and of the stub
 
 stress: ## Millions of tasks, and trees of them cancelled at random, also with the kernel's oracle on
 	$(ENVIRONMENTS) each -- "$(PYTEST) -s tests/runtime/stress"
-	ASYNCBIS_STRESS_TASKS=$(ORACLE_TASKS) $(ENVIRONMENTS) each --features oracle -- \
+	$(ENVIRONMENTS) each --features oracle -- \
 		"$(PYTEST) -s --ignore=tests/runtime/stress/test_leaks.py tests/runtime/stress"
 
 conformance: ## Run libraries on asyncbis, on all of PYTHONS
