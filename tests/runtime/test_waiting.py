@@ -300,7 +300,7 @@ async def test_task_passed_to_gather_is_still_a_background_task(out: Out) -> Non
 @prints("tasks alive True / 1 of 2 / 2 then 1 / async 2 then 1 / TimeoutError")
 async def test_wait_and_as_completed(out: Out) -> None:
     """Clause 9.11: asyncio's; cancelling the waiter leaves the tasks alone; both forms of as_completed()."""
-    waiting = [asyncbis.create_task(sleep(0.03)), asyncbis.create_task(sleep(0.05))]
+    waiting = [asyncbis.create_task(sleep(0.05)), asyncbis.create_task(sleep(0.4))]
     with CancelScope() as scope:
         asyncio.get_running_loop().call_soon(scope.cancel)
         await asyncbis.wait(waiting)
@@ -314,7 +314,7 @@ async def test_wait_and_as_completed(out: Out) -> None:
     async for earliest in asyncbis.as_completed([value(1, 0.03), value(2)]):
         order.append(await earliest)
     out("async", *order[:1], "then", *order[1:])
-    slow = asyncbis.create_task(value(1, 0.05))
+    slow = asyncbis.create_task(value(1, 0.3))
     for late in asyncbis.as_completed([slow], timeout=0.01):
         out(await raised(late))
     await slow
