@@ -4,7 +4,7 @@ The core asks this module when a child of the root group has failed. A task is *
 somebody else takes its error: asyncbis's own functions say so when they spawn it, everybody else is
 recognised by the done-callbacks that they have put on the task.
 
-Invariant: `KeyboardInterrupt` and `SystemExit` are never left to a supervisor (clause 6.4a).
+Invariant: the core never asks about `KeyboardInterrupt` and `SystemExit`, which end the run (clause 6.4a).
 Deliberately not here: which errors a run ends with (`_run.py`).
 """
 
@@ -52,8 +52,6 @@ def supervisor(background_errors: BackgroundErrors) -> Supervisor:
 
 def is_owned(task: Task[Any]) -> bool:
     """True if the error of `task` goes to one of the owners of clause 6.5."""
-    if _must_end_the_run(task):
-        return False
     if getattr(task, _MARK, False):
         return True
     if getattr(task.get_coro(), "__qualname__", None) in _OWNED_COROUTINES:
@@ -63,8 +61,6 @@ def is_owned(task: Task[Any]) -> bool:
 
 def is_observed(task: Task[Any]) -> bool:
     """The lenient form: True as well if anybody at all waits for `task` or has a callback on it."""
-    if _must_end_the_run(task):
-        return False
     return is_owned(task) or bool(task._callbacks) or bool(task._asyncio_awaited_by)
 
 
@@ -106,10 +102,6 @@ class outside_cancelled_root:
     def __exit__(self, *exc_info: object) -> None:
         if self._left is not None:
             self._state.root = self._left
-
-
-def _must_end_the_run(task: Task[Any]) -> bool:
-    return not task.cancelled() and isinstance(task._exception, (KeyboardInterrupt, SystemExit))
 
 
 def _hands_on(callback: Any, task: Task[Any]) -> bool:

@@ -6,7 +6,7 @@ use pyo3::{PyTraverseError, PyVisit, intern};
 
 use crate::ffi;
 use crate::names;
-use crate::scope::{CancelScope, exception_argument};
+use crate::scope::{CancelScope, Left, exception_argument};
 use crate::state::State;
 
 /// The context manager of `fail_after()` and `fail_at()`: TimeoutError when its own deadline cancelled it.
@@ -32,15 +32,20 @@ impl FailScope {
         let py = exc.py();
         let exc = exception_argument(exc);
         let left = self.scope.get().leave(py, exc)?;
-        if left.timed_out && left.swallowed {
-            return Err(timeout_error(exc));
-        }
-        left.into_result()
+        limited(left, exc)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.scope)
     }
+}
+
+/// What a block with a time limit returns or raises when it is left.
+pub fn limited(left: Left, error: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+    if left.timed_out {
+        return Err(timeout_error(error));
+    }
+    left.into_result()
 }
 
 /// A TimeoutError raised from the CancelledError that it replaces (clause 9.4).

@@ -82,10 +82,8 @@ impl Future {
     /// Where it was made, in debug mode.
     pub fn note_origin(&self, py: Python<'_>) -> PyResult<()> {
         let state = self.state(py)?;
-        if state.get().debug(state)? {
-            let frame = names::sys_getframe(py)?.call1((0,))?;
-            let stack = names::extract_stack(py)?.call1((frame,))?;
-            self.set_source_traceback(py, Some(stack.unbind()));
+        if state.get().debug.get(py) {
+            self.set_source_traceback(py, Some(names::current_stack(py)?));
         }
         Ok(())
     }

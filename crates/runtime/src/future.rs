@@ -65,6 +65,14 @@ impl Future {
         future
     }
 
+    /// A wait that no cancellation reaches: its `cancel()` does nothing.
+    pub fn uncancellable(state: &Bound<'_, State>) -> Self {
+        Future {
+            uncancellable: true,
+            ..Self::on(state)
+        }
+    }
+
     #[inline]
     pub fn done(&self, py: Python<'_>) -> bool {
         self.status.get(py) != Status::Pending

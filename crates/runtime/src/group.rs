@@ -237,13 +237,7 @@ impl TaskGroup {
         }
         if this.count(py, &state) > 0 {
             this.waited.set(py, true);
-            let waiter = Bound::new(
-                py,
-                Future {
-                    uncancellable: true,
-                    ..Future::on(&state)
-                },
-            )?;
+            let waiter = Bound::new(py, Future::uncancellable(&state))?;
             waiter.get().blocking.set(py, true);
             this.waiter.set(py, Some(waiter.clone().unbind()));
             return Ok(Poll::Yield(waiter.into_any()));
@@ -318,16 +312,10 @@ impl TaskGroup {
         if let Some(raised) = left.raised {
             return Err(raised);
         }
-        let Some(outcome) = outcome else {
-            return Ok(Poll::Return(py.None().into_bound(py)));
-        };
-        if left.swallowed {
-            return Ok(Poll::exit(py, true));
+        match outcome {
+            Some(outcome) if !left.swallowed && !is_body => Err(PyErr::from_value(outcome)),
+            _ => Ok(Poll::exit(py, left.swallowed)),
         }
-        if is_body {
-            return Ok(Poll::exit(py, false));
-        }
-        Err(PyErr::from_value(outcome))
     }
 
     fn scope_id(scope: &Bound<'_, CancelScope>) -> PyResult<ScopeId> {
@@ -539,13 +527,7 @@ impl TaskGroup {
 #[pyo3(signature = (r#loop, /))]
 pub fn uncancellable_future<'py>(r#loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Future>> {
     let state = State::of(r#loop)?;
-    Bound::new(
-        r#loop.py(),
-        Future {
-            uncancellable: true,
-            ..Future::on(&state)
-        },
-    )
+    Bound::new(r#loop.py(), Future::uncancellable(&state))
 }
 
 /// Every asyncbis task that has not ended, on every loop of the process.

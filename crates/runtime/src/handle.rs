@@ -49,10 +49,10 @@ impl Handle {
             source_traceback: Slot::new(None),
             shown: Slot::new(None),
         };
-        if state.get().debug(state)? {
-            let frame = names::sys_getframe(py)?.call1((0,))?;
-            let stack = names::extract_stack(py)?.call1((frame,))?;
-            handle.source_traceback.set(py, Some(stack.unbind()));
+        if state.get().debug.get(py) {
+            handle
+                .source_traceback
+                .set(py, Some(names::current_stack(py)?));
         }
         Ok(handle)
     }
@@ -97,7 +97,7 @@ impl Handle {
             return Ok(false);
         }
         let state = this.state.bind(py);
-        if state.get().debug(state)? {
+        if state.get().debug.get(py) {
             this.shown.set(py, Some(slf.repr()?.into_any().unbind()));
         }
         this.cancelled.set(py, true);

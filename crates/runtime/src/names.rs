@@ -36,6 +36,12 @@ imported!(start = "asyncbis._start"."start");
 imported!(weak_set = "weakref"."WeakSet");
 imported!(isgenerator = "inspect"."isgenerator");
 
+/// The stack that makes something, for debug mode's "created at".
+pub fn current_stack(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    let frame = sys_getframe(py)?.call1((0,))?;
+    Ok(extract_stack(py)?.call1((frame,))?.unbind())
+}
+
 /// A new `CancelledError` with its message, if there is one.
 pub fn cancelled_error<'py>(
     py: Python<'py>,

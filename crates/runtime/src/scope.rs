@@ -75,16 +75,12 @@ impl CancelScope {
         }
     }
 
-    fn active(&self, py: Python<'_>) -> Option<ScopeId> {
+    /// The kernel's scope, while it is entered.
+    pub fn id(&self, py: Python<'_>) -> Option<ScopeId> {
         match self.phase.get(py) {
             Phase::Active { id, .. } => Some(id),
             Phase::New | Phase::Exited => None,
         }
-    }
-
-    /// The kernel's scope, while it is entered.
-    pub fn id(&self, py: Python<'_>) -> Option<ScopeId> {
-        self.active(py)
     }
 
     /// Enters the running task (clauses 1.1 to 1.3).
@@ -169,7 +165,7 @@ impl CancelScope {
         if absorbs && let Some(error) = error {
             self.absorb(error, &mut left)?;
         }
-        left.timed_out = expired && self.caught.get(py);
+        left.timed_out = expired && left.swallowed;
         Ok(left)
     }
 
@@ -225,7 +221,7 @@ impl CancelScope {
         if first && let Some(message) = &message {
             self.message.set(py, Some(message.clone_ref(py)));
         }
-        let (Some(id), Some(state)) = (self.active(py), self.state.cloned(py)) else {
+        let (Some(id), Some(state)) = (self.id(py), self.state.cloned(py)) else {
             self.cancelled.set(py, true);
             return Ok(());
         };
@@ -253,17 +249,13 @@ impl CancelScope {
             .unwrap_or(self.expired.get(py))
     }
 
-    pub fn is_entered(&self, py: Python<'_>) -> bool {
-        self.active(py).is_some()
-    }
-
     /// Asks the kernel about the scope while it is entered.
     fn asked<R>(
         &self,
         py: Python<'_>,
         f: impl FnOnce(&mut kernel::Kernel, ScopeId) -> Option<R> + Send,
     ) -> Option<R> {
-        let id = self.active(py)?;
+        let id = self.id(py)?;
         let state = self.state.cloned(py)?;
         state.get().kernel(py, |kernel| f(kernel, id))
     }
@@ -276,7 +268,7 @@ impl CancelScope {
 
     pub fn set_deadline_value(&self, py: Python<'_>, deadline: Option<f64>) -> PyResult<()> {
         self.deadline.set(py, deadline);
-        let (Some(id), Some(state)) = (self.active(py), self.state.cloned(py)) else {
+        let (Some(id), Some(state)) = (self.id(py), self.state.cloned(py)) else {
             return Ok(());
         };
         let deadline = deadline.unwrap_or(f64::INFINITY);
@@ -444,7 +436,7 @@ impl CancelScope {
     fn set_shield(&self, py: Python<'_>, shield: &Bound<'_, PyAny>) -> PyResult<()> {
         let shield = shield_argument(shield)?;
         self.shield.set(py, shield);
-        if let (Some(id), Some(state)) = (self.active(py), self.state.cloned(py)) {
+        if let (Some(id), Some(state)) = (self.id(py), self.state.cloned(py)) {
             state.get().check_thread(py)?;
             if let Some(due) = state
                 .get()

@@ -212,10 +212,6 @@ impl State {
 
     // Debug mode, threads
 
-    pub fn debug(&self, slf: &Bound<'_, Self>) -> PyResult<bool> {
-        Ok(self.debug.get(slf.py()))
-    }
-
     pub fn refresh_debug(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         if self.is_foreign(py) {

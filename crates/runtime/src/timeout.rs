@@ -61,13 +61,13 @@ impl Timeout {
                 Phase::Finished
             },
         );
-        if left.timed_out && left.swallowed {
-            return Err(deadline::timeout_error(error));
-        }
-        if expired && let Some(error) = error {
+        if expired
+            && !left.timed_out
+            && let Some(error) = error
+        {
             deadline::insert_timeout_error(error)?;
         }
-        left.into_result()
+        deadline::limited(left, error)
     }
 
     fn state_name(&self, py: Python<'_>) -> &'static str {
