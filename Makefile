@@ -58,8 +58,9 @@ typing: ## Check the types of the package, of its users and of the stub
 	$(VENV_PYTHON) -m mypy.stubtest asyncbis._core --mypy-config-file pyproject.toml
 	$(VENV_PYTHON) -m pyright --pythonpath $(VENV_PYTHON)
 
-stress: ## Millions of tasks, and trees of them cancelled at random, also with the kernel's oracle on
+stress: ## Millions of tasks, trees of them cancelled at random, also with the kernel's oracle on; random programs
 	$(ENVIRONMENTS) each -- "$(PYTEST) -s tests/runtime/stress"
+	ASYNCBIS_MONKEY_EXAMPLES=2000 $(ENVIRONMENTS) each -- "$(PYTEST) tests/runtime/test_never_crashes.py"
 	$(ENVIRONMENTS) each --features oracle -- \
 		"$(PYTEST) -s --ignore=tests/runtime/stress/test_leaks.py tests/runtime/stress"
 

@@ -135,7 +135,9 @@ class Monkey:
         if choice.random() < 0.1:
             return setattr(thing, name, self.argument(choice))
         if choice.random() < 0.02:
-            return delattr(thing, name)
+            # CPython 3.14 and 3.15 crash where a C class with a dict is mixed with a Python class, asyncbis or not:
+            # `class X: ...`, `class Both(X, functools.partial): ...`, `del Both(int).__dict__`.
+            return None if name == "__dict__" else delattr(thing, name)
         value = getattr(thing, name)
         if not callable(value):
             return value
