@@ -63,7 +63,7 @@ from asyncio import (
     wrap_future,
 )
 
-from . import _anyio, _registry, lowlevel
+from . import _anyio, _registry, lowlevel, subprocess as subprocess
 from ._as_completed import as_completed
 from ._core import (
     CancelScope,

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
+import types
 
 import asyncbis
 from asyncbis import CancelledError, CancelScope, TaskGroup, sleep
@@ -248,6 +249,20 @@ async def test_communicate_under_cancellation(out: Out) -> None:
     )
     stdout, _ = await process.communicate()
     out(stdout, process.returncode)
+
+
+@prints("b'out' None 3 True / all of asyncio's names True")
+async def test_subprocess_module(out: Out) -> None:
+    """Clause 10.16: `asyncbis.subprocess` offers what code imports from asyncio.subprocess."""
+    from asyncbis.subprocess import DEVNULL, PIPE, Process
+
+    process = await asyncbis.subprocess.create_subprocess_exec(
+        sys.executable, "-c", "import sys; print('out', end=''); sys.exit(3)", stdout=PIPE, stderr=DEVNULL
+    )
+    out(*await process.communicate(), process.returncode, isinstance(process, Process))
+    public = {name for name in vars(asyncio.subprocess) if not name.startswith("_")}
+    modules = {name for name, value in vars(asyncio.subprocess).items() if isinstance(value, types.ModuleType)}
+    out("all of asyncio's names", public - modules - {"logger"} <= set(asyncbis.subprocess.__all__))
 
 
 @prints("sent 100000 True")
