@@ -1,0 +1,147 @@
+//! The rewrite of one file from asyncio to asyncbis: text in, edits and notes out.
+//!
+//! [`rewrite`] goes through four steps:
+//! 1. every use of a name of asyncio's is collected: in code, in string annotations (`strings`) and
+//!    in type comments (`type_comments`);
+//! 2. a plan says for each binding (`import asyncio`, `from asyncio import sleep`) what it becomes;
+//! 3. the parts that look beyond names add their edits, asking the plan how the file will write a
+//!    name: strings that name a target (`strings`), doctests (`doctests`), other libraries
+//!    (`migrations`);
+//! 4. the import statements are rewritten, and what the parts need is imported.
+//!
+//! Invariants: all edits are one fix, applied whole; a rewritten file has no further fix, and its
+//! notes are those that remain; what isn't surely asyncio's is left alone.
+//!
+//! Not here: reading and writing files, rounds of fixes, what other files of the project contain.
+
+mod context;
+mod doctests;
+mod migrations;
+mod strings;
+mod type_comments;
+
+use ruff_text_size::TextRange;
+
+use crate::diagnostic::Fix;
+use crate::model::File;
+
+pub use context::Context;
+
+/// How the rewrite is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    pub style: Style,
+    /// Leaves files alone that use only names that are the same in asyncbis.
+    pub minimal: bool,
+    /// Rewrites the imports in doctests, too.
+    pub docs: bool,
+    /// Rewrites names of other libraries that have a counterpart in asyncbis, too.
+    pub migrations: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            style: Style::Rename,
+            minimal: false,
+            docs: false,
+            migrations: true,
+        }
+    }
+}
+
+/// How `import asyncio` is rewritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// `import asyncbis`, and every use is renamed.
+    Rename,
+    /// `import asyncbis as asyncio`, and the uses stay.
+    Alias,
+}
+
+/// What the rewrite of one file wants, and what it leaves to the reader.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    pub fix: Option<Fix>,
+    /// Sorted by place.
+    pub notes: Vec<Note>,
+    pub facts: Facts,
+}
+
+/// A place that was left alone, or that somebody should look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub range: TextRange,
+    pub kind: NoteKind,
+    /// What is there, in present tense, code in backticks, no full stop.
+    pub message: String,
+    /// The advice.
+    pub help: Option<String>,
+}
+
+/// Why a place was left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NoteKind {
+    /// A name that asyncbis lacks: the file keeps importing asyncio for it.
+    KeepsAsyncio,
+    /// A function that only raises in asyncbis: `get_event_loop()` and the loop policies.
+    RaisingName,
+    /// asyncio is changed from outside: `asyncio.sleep = fake`.
+    Monkeypatch,
+    /// A string that names what is to be patched: `patch("asyncio.sleep")`.
+    PatchTarget,
+    /// `from asyncio import *`
+    StarImport,
+    /// A name of another library for which asyncbis has nothing.
+    NoCounterpart,
+    /// Two ways are right and only the author knows which.
+    Decision,
+}
+
+impl NoteKind {
+    /// A word for reports and tests: `keeps-asyncio`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NoteKind::KeepsAsyncio => "keeps-asyncio",
+            NoteKind::RaisingName => "raising-name",
+            NoteKind::Monkeypatch => "monkeypatch",
+            NoteKind::PatchTarget => "patch-target",
+            NoteKind::StarImport => "star-import",
+            NoteKind::NoCounterpart => "no-counterpart",
+            NoteKind::Decision => "decision",
+        }
+    }
+}
+
+/// What a report about the whole project needs to know of a file as it is now.
+///
+/// Ask it of the file after the rewrite: `rewrite` again has no fix, and these facts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// It imports something of asyncio's.
+    pub uses_asyncio: bool,
+    /// It imports something of asyncbis's.
+    pub uses_asyncbis: bool,
+    /// The names of asyncio that it uses, sorted: `sleep`, `events.get_event_loop`.
+    pub asyncio_names: Vec<String>,
+    /// Those of them that asyncbis has, but different: in a program that runs on asyncbis they
+    /// have to come from there.
+    pub changed_names: Vec<String>,
+    /// Where a program starts: `run()`, `Runner()`, `run_until_complete()`, `run_forever()`.
+    pub runs: Vec<TextRange>,
+    /// Where loops are made: `new_event_loop()` and the loops' classes.
+    pub loops: Vec<TextRange>,
+}
+
+/// Rewrites a file that has no syntax errors.
+#[must_use]
+pub fn rewrite(file: &File, options: &Options) -> Rewrite {
+    let mut context = Context::new(file, *options);
+    strings::collect(&mut context);
+    type_comments::collect(&mut context);
+    strings::rewrite(&mut context);
+    doctests::rewrite(&mut context);
+    migrations::rewrite(&mut context);
+    context.finish()
+}
