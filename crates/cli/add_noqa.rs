@@ -3,29 +3,20 @@
 use linter::Diagnostic;
 use linter::suppress::noqa_edits;
 
-use crate::check::Input;
 use crate::files;
+use crate::input::Input;
 use crate::render::Summary;
 
 /// Adds suppressions to a file; returns how many findings they suppress.
 pub fn write(input: &Input, bytes: &[u8], diagnostics: &[Diagnostic]) -> Result<usize, String> {
-    let Some(encoding) = input.encoding else {
-        return Ok(0);
-    };
-    if diagnostics.is_empty() {
+    if diagnostics.is_empty() || input.unreadable().is_some() {
         return Ok(0);
     }
     let (edits, count) = noqa_edits(&input.source, diagnostics);
     if edits.is_empty() {
         return Ok(0);
     }
-    let new = input.source.edited(&edits);
-    let encoded = if input.source.notebook().is_some() {
-        Some(new.into_bytes())
-    } else {
-        encoding.encode(&new, input.source.text(), bytes)
-    };
-    let Some(encoded) = encoded else {
+    let Some(encoded) = input.encode(&input.source.edited(&edits), bytes) else {
         return Err(
             "the file's encoding can't be written back unchanged: add the suppressions by hand"
                 .to_owned(),

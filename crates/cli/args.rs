@@ -64,6 +64,19 @@ pub enum Command {
 
 #[derive(Debug, Default, clap::Args)]
 pub struct CheckArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// Count findings by rule instead of showing them
+    #[arg(long, help_heading = "Output")]
+    pub statistics: bool,
+    /// Add a `noqa` comment for every finding that is shown
+    #[arg(long, conflicts_with_all = ["no_noqa", "statistics"])]
+    pub add_noqa: bool,
+}
+
+/// What `check` and `fix` have in common: the files, the rules, how findings are shown.
+#[derive(Debug, Default, clap::Args)]
+pub struct Common {
     /// Files and folders to check, by default the working folder; `-` reads standard input
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
@@ -147,9 +160,6 @@ pub struct CheckArgs {
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE", help_heading = "Output")]
     pub output_file: Option<PathBuf>,
-    /// Count findings by rule instead of showing them
-    #[arg(long, help_heading = "Output")]
-    pub statistics: bool,
     /// The lowest severity that makes the exit code 1 [default: warning]
     #[arg(long, value_name = "SEVERITY", value_parser = severity, help_heading = "Output")]
     pub fail_level: Option<Severity>,
@@ -157,9 +167,6 @@ pub struct CheckArgs {
     #[arg(long, help_heading = "Output")]
     pub exit_zero: bool,
 
-    /// Add a `noqa` comment for every finding that is shown
-    #[arg(long, conflicts_with_all = ["no_noqa", "statistics"])]
-    pub add_noqa: bool,
     /// How many threads to use [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,

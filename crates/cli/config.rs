@@ -17,7 +17,7 @@ use anyhow::{Context, anyhow, bail};
 use linter::{Rule, RuleSet, Settings, Severity};
 use rustc_hash::FxHashMap;
 
-use crate::args::{CheckArgs, ConfigArgs, Global, Target};
+use crate::args::{Common, ConfigArgs, Global, Target};
 use crate::config_file::{self, FileConfig, OWN_FILE, PYPROJECT};
 use crate::files;
 use crate::globs::{DEFAULT_EXCLUDES, Globs};
@@ -43,7 +43,7 @@ pub struct Overrides {
 
 impl Overrides {
     /// Reads them from the arguments; globs are relative to the working folder.
-    pub fn new(args: &CheckArgs, cwd: &Path) -> anyhow::Result<Self> {
+    pub fn new(args: &Common, cwd: &Path) -> anyhow::Result<Self> {
         let globs = |name: &str, patterns: &[String]| {
             Globs::new(patterns.to_vec(), cwd)
                 .map_err(|(index, error)| anyhow!("{name} {}: {error}", patterns[index]))

@@ -13,12 +13,14 @@ mod config_file;
 mod discover;
 mod files;
 mod globs;
+mod input;
 mod output;
 mod panics;
 mod read;
 mod render;
 mod rule;
 mod select;
+mod session;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ pub mod source;
 mod check;
 pub mod fix;
 mod nesting;
+mod notebook_json;
 mod prefilter;
 mod reraise;
 mod rules;

@@ -4,13 +4,13 @@
 
 use std::cell::OnceCell;
 
-use ruff_diagnostics::SourceMap;
 use ruff_notebook::{Notebook, NotebookError};
 use ruff_python_ast::PySourceType;
 use ruff_source_file::LineIndex;
-use ruff_text_size::{TextLen, TextRange, TextSize};
+use ruff_text_size::{TextRange, TextSize};
 
 use crate::diagnostic::Edit;
+use crate::notebook_json;
 
 /// What kind of text it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +55,14 @@ pub struct SourceFile {
     kind: SourceKind,
     /// The Python text; of a notebook the code cells, one after the other.
     text: String,
-    notebook: Option<Box<Notebook>>,
+    notebook: Option<Box<NotebookFile>>,
     lines: OnceCell<LineIndex>,
+}
+
+/// A notebook and the text that it was read from.
+struct NotebookFile {
+    notebook: Notebook,
+    json: String,
 }
 
 /// A text that should be a notebook and is none.
@@ -139,10 +145,19 @@ impl SourceFile {
         } else {
             String::new()
         };
-        Ok(Self::new(name, kind, python, Some(Box::new(notebook))))
+        let file = NotebookFile {
+            notebook,
+            json: text,
+        };
+        Ok(Self::new(name, kind, python, Some(Box::new(file))))
     }
 
-    fn new(name: String, kind: SourceKind, text: String, notebook: Option<Box<Notebook>>) -> Self {
+    fn new(
+        name: String,
+        kind: SourceKind,
+        text: String,
+        notebook: Option<Box<NotebookFile>>,
+    ) -> Self {
         SourceFile {
             name,
             kind,
@@ -173,33 +188,61 @@ impl SourceFile {
     }
 
     pub fn notebook(&self) -> Option<&Notebook> {
-        self.notebook.as_deref()
+        self.notebook.as_deref().map(|file| &file.notebook)
+    }
+
+    /// The text of the whole file: of a notebook its JSON.
+    #[must_use]
+    pub fn file_text(&self) -> &str {
+        self.notebook.as_deref().map_or(&self.text, |it| &it.json)
     }
 
     /// The whole file after edits that are sorted and don't overlap; of a notebook its JSON.
     #[must_use]
     pub fn edited(&self, edits: &[Edit]) -> String {
-        let mut text = String::with_capacity(self.text.len() + 16 * edits.len());
-        let mut moves = SourceMap::default();
-        let mut done = TextSize::new(0);
-        for edit in edits {
-            text.push_str(&self.text[TextRange::new(done, edit.range.start())]);
-            moves.push_marker(edit.range.start(), text.text_len());
-            text.push_str(&edit.content);
-            moves.push_marker(edit.range.end(), text.text_len());
-            done = edit.range.end();
+        match self.notebook.as_deref() {
+            None => edited(&self.text, TextSize::new(0), edits),
+            Some(file) => notebook_json::with_sources(&file.json, &self.edited_cells(edits)),
         }
-        text.push_str(&self.text[usize::from(done)..]);
-        let Some(notebook) = &self.notebook else {
-            return text;
+    }
+
+    /// The cells of the notebook that edits change, with their number from 0 and their new code.
+    ///
+    /// An edit belongs to the cell that it begins in.
+    fn edited_cells(&self, edits: &[Edit]) -> Vec<(usize, String)> {
+        let Some(notebook) = self.notebook() else {
+            return Vec::new();
         };
-        let mut notebook = notebook.clone();
-        notebook.update(&moves, text);
-        let mut json = Vec::new();
-        notebook
-            .write(&mut json)
-            .expect("writing to memory does not fail");
-        String::from_utf8(json).expect("JSON is UTF-8")
+        let ranges: Vec<TextRange> = notebook.cell_offsets().ranges().collect();
+        let mut cells = Vec::new();
+        let mut edits = edits;
+        for (index, range) in ranges.iter().enumerate() {
+            let is_last = index + 1 == ranges.len();
+            let is_here = |edit: &Edit| is_last || edit.range.start() < range.end();
+            let count = edits.iter().take_while(|edit| is_here(edit)).count();
+            let (own, rest) = edits.split_at(count);
+            edits = rest;
+            let number = notebook
+                .index()
+                .cell(self.lines().line_index(range.start()));
+            let (Some(number), false) = (number, own.is_empty()) else {
+                continue;
+            };
+            let code = edited(self.slice(*range), range.start(), own);
+            // Each cell's code is followed by a line end that is not its own.
+            let code = code.strip_suffix('\n').unwrap_or(&code).to_owned();
+            cells.push((number.to_zero_indexed(), code));
+        }
+        cells
+    }
+
+    /// The file after edits, read again.
+    ///
+    /// # Errors
+    ///
+    /// Where a notebook is not valid any more.
+    pub fn with_edits(&self, edits: &[Edit]) -> Result<Self, NotANotebook> {
+        Self::from_text(&self.name, self.edited(edits), self.kind)
     }
 
     pub fn lines(&self) -> &LineIndex {
@@ -211,7 +254,7 @@ impl SourceFile {
     #[must_use]
     pub fn location(&self, offset: TextSize) -> Location {
         let place = self.lines().line_column(offset, &self.text);
-        let Some(notebook) = &self.notebook else {
+        let Some(notebook) = self.notebook() else {
             return Location {
                 cell: None,
                 row: place.line.get(),
@@ -227,4 +270,17 @@ impl SourceFile {
             column: place.column.get(),
         }
     }
+}
+
+/// A part of a text, which begins at an offset, after edits of the whole text.
+fn edited(part: &str, start: TextSize, edits: &[Edit]) -> String {
+    let mut text = String::with_capacity(part.len() + 16 * edits.len());
+    let mut done = 0;
+    for edit in edits {
+        text.push_str(&part[done..usize::from(edit.range.start() - start)]);
+        text.push_str(&edit.content);
+        done = usize::from(edit.range.end() - start).min(part.len());
+    }
+    text.push_str(&part[done..]);
+    text
 }
