@@ -5,7 +5,7 @@
 //!    in type comments (`type_comments`);
 //! 2. a plan says for each binding (`import asyncio`, `from asyncio import sleep`) what it becomes;
 //! 3. the parts that look beyond names add their edits, asking the plan how the file will write a
-//!    name: strings that name a target (`strings`), doctests (`doctests`), other libraries
+//!    name: strings that name a target of a patch (`targets`), doctests (`doctests`), other libraries
 //!    (`migrations`);
 //! 4. the import statements are rewritten, and what the parts need is imported.
 //!
@@ -16,8 +16,11 @@
 
 mod context;
 mod doctests;
-mod migrations;
+mod literal;
+pub mod migrations;
+mod modules;
 mod strings;
+mod targets;
 mod type_comments;
 
 use ruff_text_size::TextRange;
@@ -26,17 +29,21 @@ use crate::diagnostic::Fix;
 use crate::model::File;
 
 pub use context::Context;
+pub use migrations::{Library, Migrations};
+pub use modules::Modules;
 
 /// How the rewrite is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     pub style: Style,
     /// Leaves files alone that use only names that are the same in asyncbis.
     pub minimal: bool,
     /// Rewrites the imports in doctests, too.
     pub docs: bool,
-    /// Rewrites names of other libraries that have a counterpart in asyncbis, too.
-    pub migrations: bool,
+    /// Which names of other libraries are rewritten, too.
+    pub migrations: Migrations,
+    /// The modules that are rewritten together with this one.
+    pub modules: Modules,
 }
 
 impl Default for Options {
@@ -45,7 +52,8 @@ impl Default for Options {
             style: Style::Rename,
             minimal: false,
             docs: false,
-            migrations: true,
+            migrations: Migrations::default(),
+            modules: Modules::default(),
         }
     }
 }
@@ -137,10 +145,11 @@ pub struct Facts {
 /// Rewrites a file that has no syntax errors.
 #[must_use]
 pub fn rewrite(file: &File, options: &Options) -> Rewrite {
-    let mut context = Context::new(file, *options);
+    let mut context = Context::new(file, options.clone());
     strings::collect(&mut context);
     type_comments::collect(&mut context);
-    strings::rewrite(&mut context);
+    doctests::collect(&mut context);
+    targets::rewrite(&mut context);
     doctests::rewrite(&mut context);
     migrations::rewrite(&mut context);
     context.finish()
