@@ -22,7 +22,7 @@ pub fn write(input: &Input, bytes: &[u8], diagnostics: &[Diagnostic]) -> Result<
                 .to_owned(),
         );
     };
-    files::replace(&input.path, &encoded)
+    files::replace(&input.path, bytes, &encoded)
         .map_err(|error| format!("writing: {}", files::reason(&error)))?;
     Ok(count)
 }

@@ -49,6 +49,8 @@ pub struct Global {
 pub enum Command {
     /// Check files and folders
     Check(Box<CheckArgs>),
+    /// Fix what is found, and show what remains
+    Fix(Box<FixArgs>),
     /// Explain a rule, or all of them
     #[command(override_usage = "asyncbis-lint rule [OPTIONS] <RULE>\n       \
                                 asyncbis-lint rule [OPTIONS] --all")]
@@ -172,6 +174,39 @@ pub struct Common {
     pub threads: Option<u16>,
 }
 
+#[derive(Debug, Default, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing at or above --fail-level remains, 1 something does, or with \
+                  --diff something would change, 2 wrong usage, files that can't be read or \
+                  written, or an internal error."
+)]
+pub struct FixArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// Apply the fixes, too, that may change what the program does
+    #[arg(long, help_heading = "Fixes")]
+    pub unsafe_fixes: bool,
+    /// Show what would change, and change nothing
+    #[arg(long, help_heading = "Fixes")]
+    pub diff: bool,
+    /// Shield cleanup for so long at most: `asyncbis.timeout(SECONDS, shield=True)` instead of an
+    /// endless `CancelScope`
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Fixes")]
+    pub cleanup_timeout: Option<f64>,
+    /// Import asyncbis instead of asyncio; then fixes that need its names apply, too
+    #[arg(long, help_heading = "Imports")]
+    pub rewrite_imports: bool,
+    /// Write `import asyncbis as asyncio`, so that the code below stays as it is
+    #[arg(long, requires = "rewrite_imports", help_heading = "Imports")]
+    pub alias: bool,
+    /// Leave files alone that use only what is the same in asyncbis
+    #[arg(long, requires = "rewrite_imports", help_heading = "Imports")]
+    pub minimal: bool,
+    /// Rewrite the imports in doctests, too
+    #[arg(long, requires = "rewrite_imports", help_heading = "Imports")]
+    pub docs: bool,
+}
+
 #[derive(Debug, clap::Args)]
 pub struct RuleArgs {
     /// A code (BIS101) or a name (cancel-spin-loop)
@@ -238,4 +273,12 @@ impl OutputFormat {
 
 fn severity(text: &str) -> Result<Severity, String> {
     Severity::from_name(text).ok_or_else(|| "expected error, warning or info".to_owned())
+}
+
+/// A time limit in seconds.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if f64::is_finite(seconds) && seconds > 0.0 => Ok(seconds),
+        _ => Err("expected seconds, a number above 0".to_owned()),
+    }
 }

@@ -30,7 +30,7 @@ struct Outcome {
 }
 
 pub fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let session = Session::new(global, &args.common)?;
+    let session = Session::new(global, &args.common, None)?;
     let color = output::wants_color(global.color, args.common.output_file.as_deref());
     let work = |given: Given<'_>| file(args, color, &given);
     let outcomes = if session.reads_stdin()? {

@@ -39,6 +39,7 @@ pub struct Overrides {
     respect_gitignore: Option<bool>,
     force_exclude: Option<bool>,
     no_noqa: bool,
+    pub cleanup_timeout: Option<f64>,
 }
 
 impl Overrides {
@@ -74,6 +75,7 @@ impl Overrides {
             respect_gitignore: flag(args.respect_gitignore, args.no_respect_gitignore),
             force_exclude: flag(args.force_exclude, args.no_force_exclude),
             no_noqa: args.no_noqa,
+            cleanup_timeout: None,
         })
     }
 }
@@ -156,6 +158,7 @@ impl Config {
                     .target_asyncbis
                     .or(found.target_asyncbis)
                     .unwrap_or(defaults.target_asyncbis),
+                cleanup_timeout: overrides.cleanup_timeout.or(found.cleanup_timeout),
                 respect_suppressions: !overrides.no_noqa,
                 ..defaults
             },
@@ -441,6 +444,9 @@ fn describe(config: &Config, path: &Path) -> String {
         "asyncio"
     };
     line("target", format!("{target:?}"));
+    if let Some(seconds) = settings.cleanup_timeout {
+        line("cleanup-timeout", seconds.to_string());
+    }
     line("respect-gitignore", config.respect_gitignore.to_string());
     line("force-exclude", config.force_exclude.to_string());
     text.push_str("\n[severity]\n");

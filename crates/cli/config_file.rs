@@ -9,6 +9,7 @@ use linter::{Rule, Severity};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::args;
 use crate::globs::Globs;
 use crate::select::{self, Selector};
 
@@ -18,7 +19,8 @@ pub const PYPROJECT: &str = "pyproject.toml";
 /// The section of a pyproject.toml below `tool`.
 const SECTION: &str = "asyncbis-lint";
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
+    "cleanup-timeout",
     "exclude",
     "extend-exclude",
     "extend-select",
@@ -50,6 +52,7 @@ pub struct FileConfig {
     pub fail_level: Option<Severity>,
     pub respect_gitignore: Option<bool>,
     pub force_exclude: Option<bool>,
+    pub cleanup_timeout: Option<f64>,
 }
 
 /// Rules that don't count in the files that match; with `!` in those that don't.
@@ -173,6 +176,7 @@ impl<'a> Reader<'a> {
             "min-severity" => config.min_severity = Some(self.severity(value, key)?),
             "fail-level" => config.fail_level = Some(self.severity(value, key)?),
             "respect-gitignore" => config.respect_gitignore = Some(self.boolean(value, key)?),
+            "cleanup-timeout" => config.cleanup_timeout = Some(self.seconds(value, key)?),
             "force-exclude" => config.force_exclude = Some(self.boolean(value, key)?),
             _ => {
                 let hint = match select::closest(key, KEYS.into_iter()) {
@@ -224,6 +228,15 @@ impl<'a> Reader<'a> {
             Some(value) => Ok(value),
             None => self.wrong(value, key, "true or false"),
         }
+    }
+
+    fn seconds(&self, value: &Value<'_>, key: &str) -> Result<f64, String> {
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => number.as_str(),
+            DeValue::Float(number) => number.as_str(),
+            _ => return self.wrong(value, key, "a number"),
+        };
+        self.at(value, args::seconds(number))
     }
 
     fn strings<'v, 'i>(
@@ -353,7 +366,7 @@ mod tests {
             ),
             (
                 "\n\nfoo = 1",
-                "3: unknown key `foo`: expected one of exclude, ",
+                "3: unknown key `foo`: expected one of cleanup-timeout, ",
             ),
             (
                 "select = 'BIS1'",
@@ -384,6 +397,14 @@ mod tests {
             (
                 "force-exclude = 1",
                 "1: `force-exclude` must be true or false, not an integer",
+            ),
+            (
+                "cleanup-timeout = '5'",
+                "1: `cleanup-timeout` must be a number, not a string",
+            ),
+            (
+                "cleanup-timeout = 0",
+                "1: expected seconds, a number above 0",
             ),
             ("[severity]\nBIS9 = 'info'", "2: unknown rule `BIS9`"),
             ("[severity]\nBIS0 = 'inf'", "2: unknown severity `inf`"),

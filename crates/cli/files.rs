@@ -51,16 +51,16 @@ pub fn told(error: &anyhow::Error) -> String {
 
 /// Replaces a file's content at once: a reader, or a crash, sees the old text or the new one.
 ///
-/// Permissions stay; of a symbolic link the file behind it is replaced.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// `old` is what the file contained when it was read: where it contains something else by now,
+/// somebody else changed it, and it stays. Permissions and the owner stay as far as the system
+/// allows; of a symbolic link the file behind it is replaced. Another hard link to the file keeps
+/// the old text.
+pub fn replace(path: &Path, old: &[u8], new: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path)?;
     let folder = target.parent().unwrap_or(Path::new("."));
-    let permissions = fs::metadata(&target)?.permissions();
-    if permissions.readonly() {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "the file is read-only",
-        ));
+    let metadata = fs::metadata(&target)?;
+    if metadata.permissions().readonly() {
+        return Err(refused("the file is read-only"));
     }
     let mut file = tempfile::Builder::new()
         .prefix(".asyncbis-lint-")
@@ -69,9 +69,41 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
             let text = format!("a file beside it can't be made: {}", reason(&error));
             io::Error::new(error.kind(), text)
         })?;
-    file.write_all(bytes)?;
-    file.as_file().set_permissions(permissions)?;
+    file.write_all(new)?;
+    keep_owner(file.as_file(), &metadata)?;
     file.as_file().sync_all()?;
+    if fs::read(&target)? != old {
+        return Err(refused("the file has changed in the meantime"));
+    }
     file.persist(&target).map_err(|error| error.error)?;
     Ok(())
+}
+
+fn refused(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, text)
+}
+
+/// Gives a new file the owner and the permissions of the one that it replaces.
+#[cfg(unix)]
+fn keep_owner(file: &fs::File, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+
+    let new = file.metadata()?;
+    let mut mode = old.permissions().mode();
+    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+        // A group may be one of the user's own where the owner can't be given away.
+        let owned = fchown(file, Some(old.uid()), Some(old.gid()));
+        if owned.is_err() && fchown(file, None, Some(old.gid())).is_err() {
+            // Nobody else's program may run with the rights of the user or the group.
+            mode &= !0o6000;
+        } else if owned.is_err() {
+            mode &= !0o4000;
+        }
+    }
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn keep_owner(file: &fs::File, old: &fs::Metadata) -> io::Result<()> {
+    file.set_permissions(old.permissions())
 }

@@ -10,10 +10,14 @@ mod args;
 mod check;
 mod config;
 mod config_file;
+mod diff;
 mod discover;
 mod files;
+mod fix;
+mod fix_summary;
 mod globs;
 mod input;
+mod interrupt;
 mod output;
 mod panics;
 mod read;
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Check(check) => check::run(&args.global, &check),
+        Command::Fix(fix) => fix::run(&args.global, &fix),
         Command::Rule(rule) => rule::run(&rule),
         Command::Config(show) => config::show(&args.global, &show),
         Command::Completions { shell } => {

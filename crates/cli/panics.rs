@@ -42,9 +42,13 @@ pub fn report(rule: Option<Rule>, file: Option<&str>, texts: &[String]) -> Strin
     } else {
         texts.join("\n")
     };
+    bug(&format!("{rule} failed{place}: {text}"))
+}
+
+/// What to tell the user about a bug of this program.
+pub fn bug(text: &str) -> String {
     format!(
-        "{rule} failed{place}: {text}\n  This is a bug in asyncbis-lint {}: please report it with \
-         the file at {ISSUES}",
+        "{text}\n  This is a bug in asyncbis-lint {}: please report it with the file at {ISSUES}",
         env!("CARGO_PKG_VERSION")
     )
 }

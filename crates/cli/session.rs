@@ -47,12 +47,19 @@ pub struct Stdin {
 }
 
 impl<'a> Session<'a> {
-    pub fn new(global: &Global, args: &'a Common) -> anyhow::Result<Self> {
+    /// The session of a command; `cleanup_timeout` where the command takes it.
+    pub fn new(
+        global: &Global,
+        args: &'a Common,
+        cleanup_timeout: Option<f64>,
+    ) -> anyhow::Result<Self> {
         let cwd = std::env::current_dir().context("the working folder")?;
+        let mut overrides = Overrides::new(args, &cwd)?;
+        overrides.cleanup_timeout = cleanup_timeout;
         Ok(Session {
             args,
             quiet: global.quiet,
-            configs: Configs::new(global, Overrides::new(args, &cwd)?, &cwd)?,
+            configs: Configs::new(global, overrides, &cwd)?,
             cwd,
         })
     }

@@ -16,8 +16,10 @@ mod window;
 
 use std::path::Path;
 
+use linter::imports::Note;
 use linter::suppress::NoqaLines;
 use linter::{Applicability, Diagnostic, Rule, Severity, SourceFile};
+use ruff_text_size::TextSize;
 
 use crate::args::OutputFormat;
 
@@ -74,6 +76,16 @@ pub fn document(format: OutputFormat, parts: &[String], summary: Option<&Summary
     }
 }
 
+/// A line of text for a note of the import rewrite.
+pub fn note_line(shown: &str, source: &SourceFile, note: &Note) -> String {
+    let place = at(shown, source, note.range.start());
+    let help = note
+        .help
+        .as_ref()
+        .map_or(String::new(), |help| format!("; {help}"));
+    format!("{place}: note: {}{help}\n", note.message)
+}
+
 /// How a fix is called.
 fn fix_word(applicability: Applicability) -> &'static str {
     match applicability {
@@ -94,11 +106,15 @@ fn note_level(severity: Severity) -> &'static str {
 
 /// `path:row:column`, of a notebook `path:cell 1:row:column`.
 fn place(view: &FileView<'_>, diagnostic: &Diagnostic) -> String {
-    let location = view.source.location(diagnostic.range.start());
+    at(view.shown, view.source, diagnostic.range.start())
+}
+
+fn at(shown: &str, source: &SourceFile, offset: TextSize) -> String {
+    let location = source.location(offset);
     let cell = location
         .cell
         .map_or(String::new(), |cell| format!(":cell {cell}"));
-    format!("{}{cell}:{}:{}", view.shown, location.row, location.column)
+    format!("{shown}{cell}:{}:{}", location.row, location.column)
 }
 
 /// The link to a rule's page; syntax errors need no explanation.

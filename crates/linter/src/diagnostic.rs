@@ -64,6 +64,8 @@ impl Applicability {
 pub struct Edit {
     pub range: TextRange,
     pub content: String,
+    /// It adds an import: where several fixes need the same, it is made once.
+    pub is_import: bool,
 }
 
 impl Edit {
@@ -77,6 +79,16 @@ impl Edit {
         Edit {
             range,
             content: content.into(),
+            is_import: false,
+        }
+    }
+
+    /// The insertion of an import.
+    #[must_use]
+    pub fn import(at: ruff_text_size::TextSize, content: impl Into<String>) -> Self {
+        Edit {
+            is_import: true,
+            ..Self::insertion(at, content)
         }
     }
 
@@ -92,6 +104,8 @@ pub struct Fix {
     /// An instruction without full stop: "Re-raise the cancellation".
     pub title: String,
     pub applicability: Applicability,
+    /// It brings a name of asyncbis: where the code doesn't target asyncbis it is only shown.
+    pub needs_asyncbis: bool,
     pub edits: Vec<Edit>,
 }
 

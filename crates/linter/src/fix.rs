@@ -1,10 +1,10 @@
-//! Building and applying fixes: edits that keep every other byte of the file.
+//! Building fixes: edits that keep every other byte of the file.
 //!
 //! A rule asks [`File`] for edits (`wrap`, `insert_line_before`, `asyncbis`) and hands them to
 //! [`File::fix`]. Where an edit can't be made without touching what the rule doesn't understand
 //! (a statement behind another one on its line), the answer is `None` and there is no fix.
 //!
-//! Not here: writing files, and the rounds until nothing is left to fix.
+//! Not here: where an import goes (`import_edit.rs`), several fixes at once (`apply.rs`).
 
 use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::{self as ast, Stmt};
@@ -54,6 +54,7 @@ impl<'a> File<'a> {
         (!edits.is_empty()).then(|| Fix {
             title: title.into(),
             applicability,
+            needs_asyncbis,
             edits,
         })
     }
@@ -252,12 +253,12 @@ impl<'a> File<'a> {
             .filter(|it| self.ends_its_line(it.end()))
         {
             let end = self.line_end(stmt.end());
-            return Edit::insertion(end, format!("{newline}{import}"));
+            return Edit::import(end, format!("{newline}{import}"));
         }
         let start = body.first().map_or(self.source.text().len_size(), |stmt| {
             self.line_start(first_offset(stmt))
         });
-        Edit::insertion(start, format!("{import}{newline}"))
+        Edit::import(start, format!("{import}{newline}"))
     }
 
     /// Whether a line that begins in a range says nothing but a comment: an edit that replaces the
@@ -396,64 +397,4 @@ impl LenSize for str {
     fn len_size(&self) -> TextSize {
         size(self.len())
     }
-}
-
-/// A text after some fixes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fixed {
-    pub text: String,
-    /// Which of the fixes were applied, in the order given.
-    pub applied: Vec<bool>,
-}
-
-/// Applies fixes: each whole or not at all, the earlier place first; one that overlaps an applied
-/// one is left for another round. An import that several fixes need is added once.
-#[must_use]
-pub fn apply(text: &str, fixes: &[&Fix]) -> Fixed {
-    let mut order: Vec<usize> = (0..fixes.len()).collect();
-    order.sort_by_key(|index| {
-        fixes[*index]
-            .edits
-            .iter()
-            .map(|edit| edit.range.start())
-            .max()
-    });
-    let mut taken: Vec<&Edit> = Vec::new();
-    let mut applied = vec![false; fixes.len()];
-    for index in order {
-        let edits = &fixes[index].edits;
-        let is_shared = |edit: &&Edit| is_import_edit(edit) && taken.contains(edit);
-        let own: Vec<&Edit> = edits.iter().filter(|edit| !is_shared(edit)).collect();
-        let conflict = own
-            .iter()
-            .any(|edit| taken.iter().any(|other| conflicts(edit, other)));
-        if !conflict {
-            applied[index] = true;
-            taken.extend(own);
-        }
-    }
-    taken.sort_by_key(|edit| (edit.range.start(), edit.range.end()));
-    let mut result = String::with_capacity(text.len());
-    let mut done = TextSize::new(0);
-    for edit in taken {
-        result.push_str(&text[TextRange::new(done, edit.range.start())]);
-        result.push_str(&edit.content);
-        done = edit.range.end();
-    }
-    result.push_str(&text[usize::from(done)..]);
-    Fixed {
-        text: result,
-        applied,
-    }
-}
-
-fn is_import_edit(edit: &Edit) -> bool {
-    edit.range.is_empty() && edit.content.trim() == "import asyncbis"
-}
-
-fn conflicts(one: &Edit, other: &Edit) -> bool {
-    if one.range.is_empty() && other.range.is_empty() {
-        return one.range == other.range;
-    }
-    one.range.start() <= other.range.end() && other.range.start() <= one.range.end()
 }

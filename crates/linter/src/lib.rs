@@ -11,12 +11,14 @@ pub mod registry;
 pub mod report;
 pub mod source;
 
+pub mod apply;
 mod check;
 pub mod fix;
 mod nesting;
 mod notebook_json;
 mod prefilter;
 mod reraise;
+pub mod rounds;
 mod rules;
 mod shield_fix;
 pub mod suppress;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub target_version: (u8, u8),
     /// The code runs on asyncbis, whatever it imports.
     pub target_asyncbis: bool,
+    /// For how many seconds fixes shield a cleanup at most; without end where it is not said.
+    pub cleanup_timeout: Option<f64>,
     /// Whether files are skipped that can't contain a finding, unless they have syntax errors.
     pub prefilter: bool,
     /// Whether `noqa` comments count.
@@ -62,6 +66,7 @@ impl Default for Settings {
             severities: Vec::new(),
             target_version: (3, 11),
             target_asyncbis: false,
+            cleanup_timeout: None,
             prefilter: true,
             respect_suppressions: true,
         }

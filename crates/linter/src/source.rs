@@ -50,6 +50,7 @@ pub struct Location {
 }
 
 /// A text to check.
+#[derive(Clone)]
 pub struct SourceFile {
     name: String,
     kind: SourceKind,
@@ -60,6 +61,7 @@ pub struct SourceFile {
 }
 
 /// A notebook and the text that it was read from.
+#[derive(Clone)]
 struct NotebookFile {
     notebook: Notebook,
     json: String,

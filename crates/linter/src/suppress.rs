@@ -165,6 +165,7 @@ impl Suppression {
             fix: Some(Fix {
                 title: title.to_owned(),
                 applicability: Applicability::Safe,
+                needs_asyncbis: false,
                 edits: vec![edit],
             }),
         })

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use linter::{
-    Applicability, Checked, Diagnostic, Rule, Settings, Severity, SourceFile, check, fix,
+    Applicability, Checked, Diagnostic, Rule, Settings, Severity, SourceFile, apply, check,
 };
 use rule_page::{Block, Mark, Page};
 
@@ -101,7 +101,7 @@ fn fixed_by(rule: Rule, code: &str) -> String {
         if fixes.is_empty() {
             return text;
         }
-        text = fix::apply(&text, &fixes).text;
+        text = apply::apply(&text, &fixes).text;
     }
     panic!("no end of fixes after {ROUNDS} rounds:\n{text}");
 }

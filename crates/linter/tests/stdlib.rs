@@ -83,7 +83,7 @@ fn assert_fix_parses(source: &SourceFile, found: &Diagnostic) {
     if !errors(source).is_empty() {
         return;
     }
-    let fixed = linter::fix::apply(source.text(), &[fix]);
+    let fixed = linter::apply::apply(source.text(), &[fix]);
     let after = SourceFile::python(source.name(), fixed.text);
     assert_eq!(errors(&after), [], "{}: {found:?}", source.name());
 }

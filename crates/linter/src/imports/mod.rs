@@ -142,6 +142,16 @@ pub struct Facts {
     pub loops: Vec<TextRange>,
 }
 
+/// Whether a text can have something to rewrite, judged by its words.
+#[must_use]
+pub fn wanted(text: &[u8], options: &Options) -> bool {
+    let has = |word: &&str| memchr::memmem::find(text, word.as_bytes()).is_some();
+    has(&"asyncio") || options.migrations && LIBRARIES.iter().any(has)
+}
+
+/// The libraries with names that have a counterpart in asyncbis.
+const LIBRARIES: [&str; 4] = ["aiotools", "anyio", "async_timeout", "asynkit"];
+
 /// Rewrites a file that has no syntax errors.
 #[must_use]
 pub fn rewrite(file: &File, options: &Options) -> Rewrite {

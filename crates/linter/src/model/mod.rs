@@ -78,6 +78,11 @@ impl Parsed {
             source.kind().parser_type(),
         ))
     }
+
+    /// Whether the parser could read all of it.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.0.errors().is_empty()
+    }
 }
 
 /// A file, ready to be asked.

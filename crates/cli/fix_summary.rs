@@ -1,0 +1,146 @@
+//! The numbers of `fix`: what was fixed, what remains and why.
+
+use std::collections::BTreeMap;
+
+use linter::imports::Note;
+use linter::rounds::{FixOptions, Rounds};
+use linter::{Applicability, Diagnostic, Rule};
+
+/// The numbers of a file, or of all.
+#[derive(Debug, Default)]
+pub struct FixSummary {
+    pub checked: usize,
+    fixed: BTreeMap<Rule, usize>,
+    /// The files whose imports were rewritten.
+    rewritten: usize,
+    remaining: BTreeMap<Why, usize>,
+}
+
+/// Why something remains, in the order in which it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    NoFix,
+    /// It has a fix that was not asked for.
+    Unsafe,
+    /// Its fix needs a name of asyncbis, which the code doesn't target.
+    NeedsAsyncbis,
+    /// Its fix is only a suggestion.
+    Suggestion,
+    /// Its fix was left out because of a bug.
+    LeftOut,
+    /// The import rewrite left something to the reader.
+    Note,
+}
+
+impl FixSummary {
+    /// Takes down what was fixed in a file.
+    pub fn fixed(&mut self, rounds: &Rounds) {
+        for (rule, count) in &rounds.applied {
+            *self.fixed.entry(*rule).or_default() += count;
+        }
+        self.rewritten += usize::from(rounds.rewritten);
+    }
+
+    /// Takes down what remains in a file.
+    pub fn remain(&mut self, found: &[Diagnostic], notes: &[Note], options: &FixOptions) {
+        for diagnostic in found {
+            *self.remaining.entry(why(diagnostic, options)).or_default() += 1;
+        }
+        if !notes.is_empty() {
+            *self.remaining.entry(Why::Note).or_default() += notes.len();
+        }
+    }
+
+    /// Adds the numbers of a file.
+    pub fn add(&mut self, other: &FixSummary) {
+        self.checked += other.checked;
+        self.rewritten += other.rewritten;
+        for (rule, count) in &other.fixed {
+            *self.fixed.entry(*rule).or_default() += count;
+        }
+        for (why, count) in &other.remaining {
+            *self.remaining.entry(*why).or_default() += count;
+        }
+    }
+
+    /// `12 fixed, 3 need a decision (checked 14 files).`, and what that was; of differences what
+    /// would be fixed.
+    pub fn sentences(&self, would: bool) -> String {
+        let fixed: usize = self.fixed.values().sum();
+        let remaining: usize = self.remaining.values().sum();
+        let be = if would { "would be " } else { "" };
+        let mut parts = Vec::new();
+        if fixed > 0 {
+            parts.push(format!("{fixed} {be}fixed"));
+        }
+        if self.rewritten > 0 {
+            let files = files(self.rewritten);
+            parts.push(format!("the imports of {files} {be}rewritten"));
+        }
+        if parts.is_empty() {
+            parts.push("nothing to fix".to_owned());
+        }
+        match remaining {
+            0 => {}
+            1 => parts.push("1 needs a decision".to_owned()),
+            _ => parts.push(format!("{remaining} need a decision")),
+        }
+        let mut text = format!("{} (checked {}).\n", parts.join(", "), files(self.checked));
+        text[..1].make_ascii_uppercase();
+        if fixed > 0 {
+            let rules: Vec<String> = self
+                .fixed
+                .iter()
+                .map(|(rule, count)| format!("{count} {}", rule.code()))
+                .collect();
+            text.push_str(&format!("Fixed: {}.\n", rules.join(", ")));
+        }
+        if remaining > 0 {
+            let reasons: Vec<String> = self
+                .remaining
+                .iter()
+                .map(|(why, count)| why.told(*count))
+                .collect();
+            text.push_str(&format!("To decide: {}.\n", reasons.join(", ")));
+        }
+        text
+    }
+}
+
+fn why(found: &Diagnostic, options: &FixOptions) -> Why {
+    let Some(fix) = &found.fix else {
+        return Why::NoFix;
+    };
+    match fix.applicability {
+        Applicability::DisplayOnly if fix.needs_asyncbis => Why::NeedsAsyncbis,
+        Applicability::DisplayOnly => Why::Suggestion,
+        Applicability::Unsafe if !options.unsafe_fixes => Why::Unsafe,
+        Applicability::Safe | Applicability::Unsafe => Why::LeftOut,
+    }
+}
+
+impl Why {
+    fn told(self, count: usize) -> String {
+        let one = count == 1;
+        let has = if one { "has" } else { "have" };
+        match self {
+            Why::NoFix => format!("{count} {has} no fix"),
+            Why::Unsafe => format!("{count} {has} an unsafe fix (--unsafe-fixes)"),
+            Why::NeedsAsyncbis => {
+                let need = if one { "needs" } else { "need" };
+                format!("{count} {need} asyncbis (--rewrite-imports)")
+            }
+            Why::Suggestion => format!("{count} {has} a suggestion"),
+            Why::LeftOut => format!("{count} {has} a fix that was left out"),
+            Why::Note if one => "1 is a note on the imports".to_owned(),
+            Why::Note => format!("{count} are notes on the imports"),
+        }
+    }
+}
+
+fn files(count: usize) -> String {
+    match count {
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
+    }
+}
