@@ -205,6 +205,17 @@ pub struct FixArgs {
     /// Rewrite the imports in doctests, too
     #[arg(long, requires = "rewrite_imports", help_heading = "Imports")]
     pub docs: bool,
+    /// Move from these libraries to asyncbis as far as it has counterparts, also where the program
+    /// may then do something else: async_timeout, aiotools, asynkit, anyio; or `none`, for not even
+    /// what means the same
+    #[arg(
+        long,
+        value_name = "LIBRARIES",
+        value_delimiter = ',',
+        requires = "rewrite_imports",
+        help_heading = "Imports"
+    )]
+    pub migrate: Option<Vec<String>>,
 }
 
 #[derive(Debug, clap::Args)]

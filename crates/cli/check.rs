@@ -44,7 +44,7 @@ pub fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<ExitCode> {
             vec![session.stdin(&stdin, work)?]
         }
     } else {
-        session.files(work)?
+        session.each(session.find()?, work)?
     };
     let outcomes = outcomes
         .into_iter()

@@ -11,7 +11,8 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use linter::imports::{Library, Migrations};
 use linter::rounds::{self, Broken, FixOptions, Outcome as Rounded, Rounds};
 use linter::{Checked, Settings, imports};
 
@@ -50,9 +51,9 @@ pub fn run(global: &Global, args: &FixArgs) -> anyhow::Result<ExitCode> {
     let common = &args.common;
     let session = Session::new(global, common, args.cleanup_timeout)?;
     let is_stdin = session.reads_stdin()?;
-    let run = Run {
+    let mut run = Run {
         args,
-        options: options(args),
+        options: options(args)?,
         // Findings beside the fixed text go to standard error.
         color: (args.diff || !is_stdin)
             && output::wants_color(global.color, common.output_file.as_deref()),
@@ -62,7 +63,12 @@ pub fn run(global: &Global, args: &FixArgs) -> anyhow::Result<ExitCode> {
         return run.stdin(global, &session);
     }
     interrupt::defer().context("waiting for signals")?;
-    let outcomes = session.files(|given| {
+    let found = session.find()?;
+    if let Some(options) = &mut run.options.rewrite {
+        let paths = found.targets.iter().filter_map(|it| it.path.to_str());
+        options.modules = imports::Modules::of_paths(paths);
+    }
+    let outcomes = session.each(found, |given| {
         if interrupt::came() {
             return Outcome::default();
         }
@@ -73,21 +79,42 @@ pub fn run(global: &Global, args: &FixArgs) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-fn options(args: &FixArgs) -> FixOptions {
-    FixOptions {
-        unsafe_fixes: args.unsafe_fixes,
-        rewrite: args.rewrite_imports.then_some(imports::Options {
-            style: if args.alias {
-                imports::Style::Alias
-            } else {
-                imports::Style::Rename
-            },
-            minimal: args.minimal,
-            docs: args.docs,
-            ..imports::Options::default()
-        }),
-        ..FixOptions::default()
+fn options(args: &FixArgs) -> anyhow::Result<FixOptions> {
+    let mut options = imports::Options {
+        style: if args.alias {
+            imports::Style::Alias
+        } else {
+            imports::Style::Rename
+        },
+        minimal: args.minimal,
+        docs: args.docs,
+        ..imports::Options::default()
+    };
+    if let Some(names) = &args.migrate {
+        options.migrations = migrations(names)?;
     }
+    Ok(FixOptions {
+        unsafe_fixes: args.unsafe_fixes,
+        rewrite: args.rewrite_imports.then_some(options),
+        ..FixOptions::default()
+    })
+}
+
+/// The libraries that `--migrate` names.
+fn migrations(names: &[String]) -> anyhow::Result<Migrations> {
+    if names.iter().any(|name| name == "none") {
+        return match names {
+            [_] => Ok(Migrations::NONE),
+            _ => bail!("--migrate: `none` stands alone"),
+        };
+    }
+    names.iter().try_fold(Migrations::default(), |all, name| {
+        let library = Library::from_name(name).with_context(|| {
+            let known = Library::ALL.map(Library::name).join(", ");
+            format!("--migrate: unknown library `{name}`: expected one of {known}, none")
+        })?;
+        Ok(all.with(library))
+    })
 }
 
 impl Run<'_> {

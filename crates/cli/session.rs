@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use crate::args::{Common, Global};
 use crate::config::{Config, Configs, Overrides};
-use crate::discover::{self, Target};
+use crate::discover::{self, Found, Target};
 use crate::{files, input, read, warn};
 
 /// What all files of a run share.
@@ -68,23 +68,28 @@ impl<'a> Session<'a> {
         discover::reads_stdin(&self.args.paths, self.args.stdin_filename.as_deref())
     }
 
-    /// Works on every file; where one can't be read there is an error for the user instead.
-    pub fn files<T: Send>(
-        &self,
-        work: impl Fn(Given<'_>) -> T + Sync,
-    ) -> anyhow::Result<Vec<Result<T, String>>> {
-        let threads = self.args.threads.map_or_else(processors, usize::from);
+    /// Finds the files.
+    pub fn find(&self) -> anyhow::Result<Found> {
         let here = [PathBuf::from(".")];
         let paths = if self.args.paths.is_empty() {
             &here[..]
         } else {
             &self.args.paths
         };
-        let found = discover::find(paths, &self.cwd, &self.configs, threads)?;
+        let found = discover::find(paths, &self.cwd, &self.configs, self.threads())?;
         if found.targets.is_empty() && found.problems.is_empty() && !self.quiet {
             warn("no Python files found under the given paths");
         }
-        let threads = threads.min(found.targets.len()).max(1);
+        Ok(found)
+    }
+
+    /// Works on every file; where one can't be read there is an error for the user instead.
+    pub fn each<T: Send>(
+        &self,
+        found: Found,
+        work: impl Fn(Given<'_>) -> T + Sync,
+    ) -> anyhow::Result<Vec<Result<T, String>>> {
+        let threads = self.threads().min(found.targets.len()).max(1);
         let mut outcomes = on_threads(threads, || {
             found
                 .targets
@@ -94,6 +99,10 @@ impl<'a> Session<'a> {
         })?;
         outcomes.extend(found.problems.into_iter().map(Err));
         Ok(outcomes)
+    }
+
+    fn threads(&self) -> usize {
+        self.args.threads.map_or_else(processors, usize::from)
     }
 
     fn file<T>(

@@ -27,7 +27,7 @@ use crate::registry::{Rule, RuleSet};
 use crate::source::SourceFile;
 
 /// Which fixes are wanted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct FixOptions {
     /// Also those that may change what the program does.
     pub unsafe_fixes: bool,
@@ -92,7 +92,8 @@ pub fn wanted(text: &[u8], settings: &Settings, options: &FixOptions) -> bool {
     prefilter::wanted(text, settings.rules)
         || options
             .rewrite
-            .is_some_and(|options| imports::wanted(text, &options))
+            .as_ref()
+            .is_some_and(|options| imports::wanted(text, options))
 }
 
 /// Fixes a file.

@@ -145,12 +145,13 @@ pub struct Facts {
 /// Whether a text can have something to rewrite, judged by its words.
 #[must_use]
 pub fn wanted(text: &[u8], options: &Options) -> bool {
-    let has = |word: &&str| memchr::memmem::find(text, word.as_bytes()).is_some();
-    has(&"asyncio") || options.migrations && LIBRARIES.iter().any(has)
+    let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
+    let is_migrated = |library: Library| options.migrations.includes(library);
+    has("asyncio")
+        || Library::ALL
+            .into_iter()
+            .any(|library| is_migrated(library) && has(library.name()))
 }
-
-/// The libraries with names that have a counterpart in asyncbis.
-const LIBRARIES: [&str; 4] = ["aiotools", "anyio", "async_timeout", "asynkit"];
 
 /// Rewrites a file that has no syntax errors.
 #[must_use]

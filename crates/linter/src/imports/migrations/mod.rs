@@ -65,6 +65,12 @@ impl Migrations {
     /// No name of another library is touched.
     pub const NONE: Migrations = Migrations { safe: 0, wanted: 0 };
 
+    /// Whether any name of a library is rewritten.
+    #[must_use]
+    pub fn includes(self, library: Library) -> bool {
+        (self.safe | self.wanted) & bit(library) != 0
+    }
+
     /// These, and everything of a library that has a counterpart.
     #[must_use]
     pub fn with(self, library: Library) -> Self {
