@@ -74,6 +74,10 @@ pub struct CheckArgs {
     /// Add a `noqa` comment for every finding that is shown
     #[arg(long, conflicts_with_all = ["no_noqa", "statistics"])]
     pub add_noqa: bool,
+    /// Write the findings into a baseline, so that only new ones are reported from now on
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_noqa", "statistics", "add_noqa"])]
+    #[arg(conflicts_with_all = ["baseline", "no_baseline"])]
+    pub write_baseline: Option<PathBuf>,
 }
 
 /// What `check` and `fix` have in common: the files, the rules, how findings are shown.
@@ -120,6 +124,17 @@ pub struct Common {
     /// Report what `noqa` comments suppress
     #[arg(long, alias = "ignore-noqa", help_heading = "Rules")]
     pub no_noqa: bool,
+    /// Leave out the findings that are listed in this file, which --write-baseline wrote
+    #[arg(
+        long,
+        value_name = "FILE",
+        overrides_with = "no_baseline",
+        help_heading = "Rules"
+    )]
+    pub baseline: Option<PathBuf>,
+    /// Report also what is in the configured baseline
+    #[arg(long, overrides_with = "baseline", help_heading = "Rules")]
+    pub no_baseline: bool,
 
     /// Leave out paths that match these globs, instead of the configured ones
     #[arg(

@@ -39,6 +39,9 @@ pub struct Overrides {
     respect_gitignore: Option<bool>,
     force_exclude: Option<bool>,
     no_noqa: bool,
+    /// Absolute.
+    baseline: Option<PathBuf>,
+    no_baseline: bool,
     pub cleanup_timeout: Option<f64>,
 }
 
@@ -75,6 +78,11 @@ impl Overrides {
             respect_gitignore: flag(args.respect_gitignore, args.no_respect_gitignore),
             force_exclude: flag(args.force_exclude, args.no_force_exclude),
             no_noqa: args.no_noqa,
+            baseline: args
+                .baseline
+                .as_deref()
+                .map(|path| files::absolute(path, cwd)),
+            no_baseline: args.no_baseline,
             cleanup_timeout: None,
         })
     }
@@ -105,6 +113,8 @@ pub struct Config {
     pub fail_level: Severity,
     pub respect_gitignore: bool,
     pub force_exclude: bool,
+    /// The findings that are not reported; absolute.
+    pub baseline: Option<PathBuf>,
     per_file_ignores: Vec<config_file::PerFileIgnore>,
     settings: Settings,
 }
@@ -119,7 +129,17 @@ impl Config {
         let defaults = Settings::default();
         let (rules, shown) = rules(&found, overrides);
         let min_severity = overrides.min_severity.or(found.min_severity);
+        let baseline = match (&overrides.baseline, overrides.no_baseline) {
+            (Some(given), _) => Some(given.clone()),
+            (None, true) => None,
+            (None, false) => file
+                .as_deref()
+                .and_then(Path::parent)
+                .zip(found.baseline)
+                .map(|(folder, path)| files::absolute(&path, folder)),
+        };
         Config {
+            baseline,
             file,
             exclude: overrides.exclude.clone().or(found.exclude),
             extend_exclude: if overrides.extend_exclude.patterns().is_empty() {
@@ -449,6 +469,9 @@ fn describe(config: &Config, path: &Path) -> String {
     }
     line("respect-gitignore", config.respect_gitignore.to_string());
     line("force-exclude", config.force_exclude.to_string());
+    if let Some(baseline) = &config.baseline {
+        line("baseline", format!("{:?}", baseline.to_string_lossy()));
+    }
     text.push_str("\n[severity]\n");
     let mut seen = RuleSet::EMPTY;
     for (rule, severity) in &settings.severities {

@@ -3,7 +3,7 @@
 //! Invariant: what is wrong in the file is named with file and line; nothing unknown is skipped.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use linter::{Rule, Severity};
 use toml::Spanned;
@@ -19,7 +19,8 @@ pub const PYPROJECT: &str = "pyproject.toml";
 /// The section of a pyproject.toml below `tool`.
 const SECTION: &str = "asyncbis-lint";
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
+    "baseline",
     "cleanup-timeout",
     "exclude",
     "extend-exclude",
@@ -52,6 +53,8 @@ pub struct FileConfig {
     pub fail_level: Option<Severity>,
     pub respect_gitignore: Option<bool>,
     pub force_exclude: Option<bool>,
+    /// Relative to the folder of the configuration file.
+    pub baseline: Option<PathBuf>,
     pub cleanup_timeout: Option<f64>,
 }
 
@@ -178,6 +181,7 @@ impl<'a> Reader<'a> {
             "respect-gitignore" => config.respect_gitignore = Some(self.boolean(value, key)?),
             "cleanup-timeout" => config.cleanup_timeout = Some(self.seconds(value, key)?),
             "force-exclude" => config.force_exclude = Some(self.boolean(value, key)?),
+            "baseline" => config.baseline = Some(PathBuf::from(self.string(value, key)?)),
             _ => {
                 let hint = match select::closest(key, KEYS.into_iter()) {
                     Some(closest) => format!("did you mean `{closest}`?"),
@@ -366,7 +370,7 @@ mod tests {
             ),
             (
                 "\n\nfoo = 1",
-                "3: unknown key `foo`: expected one of cleanup-timeout, ",
+                "3: unknown key `foo`: expected one of baseline, ",
             ),
             (
                 "select = 'BIS1'",

@@ -7,6 +7,7 @@
 
 mod add_noqa;
 mod args;
+mod baseline;
 mod check;
 mod config;
 mod config_file;

@@ -9,11 +9,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use linter::Settings;
 use rayon::prelude::*;
 
 use crate::args::{Common, Global};
+use crate::baseline::{Baseline, Baselines};
 use crate::config::{Config, Configs, Overrides};
 use crate::discover::{self, Found, Target};
 use crate::{files, input, read, warn};
@@ -24,6 +25,7 @@ pub struct Session<'a> {
     pub quiet: bool,
     cwd: PathBuf,
     configs: Configs,
+    pub baselines: Baselines,
 }
 
 /// The bytes of a file, with what is configured for it.
@@ -35,6 +37,7 @@ pub struct Given<'a> {
     /// Named on the command line: checked whatever it contains.
     pub named: bool,
     pub config: Arc<Config>,
+    baselines: &'a Baselines,
 }
 
 /// What stands on standard input.
@@ -61,7 +64,24 @@ impl<'a> Session<'a> {
             quiet: global.quiet,
             configs: Configs::new(global, overrides, &cwd)?,
             cwd,
+            baselines: Baselines::default(),
         })
+    }
+
+    /// Looks at the baseline of the working folder, before any file is checked.
+    pub fn require_baseline(&self) -> anyhow::Result<()> {
+        match &self.configs.of_folder(&self.cwd)?.baseline {
+            None => Ok(()),
+            Some(path) => match self.baselines.of(path) {
+                Ok(_) => Ok(()),
+                Err(problem) => bail!(problem),
+            },
+        }
+    }
+
+    /// A path of the command line.
+    pub fn absolute(&self, path: &Path) -> PathBuf {
+        files::absolute(path, &self.cwd)
     }
 
     pub fn reads_stdin(&self) -> anyhow::Result<bool> {
@@ -121,6 +141,7 @@ impl<'a> Session<'a> {
             bytes,
             named: target.named,
             config: config.map_err(|error| files::told(&error))?,
+            baselines: &self.baselines,
         }))
     }
 
@@ -162,12 +183,23 @@ impl<'a> Session<'a> {
                 bytes: &stdin.bytes,
                 named: true,
                 config: config.map_err(|error| files::told(&error))?,
+                baselines: &self.baselines,
             }))
         })
     }
 }
 
 impl Given<'_> {
+    /// The findings of the project that are not reported.
+    ///
+    /// # Errors
+    ///
+    /// A text for the user, the same one for each file.
+    pub fn baseline(&self) -> Result<Option<Arc<Baseline>>, String> {
+        let path = self.config.baseline.as_deref();
+        path.map(|path| self.baselines.of(path)).transpose()
+    }
+
     /// The linter's settings for the file.
     pub fn settings(&self) -> Settings {
         let mut settings = self.config.settings(self.path);

@@ -23,7 +23,7 @@ use ruff_text_size::TextSize;
 
 use crate::args::OutputFormat;
 
-pub use statistics::{RuleCount, Summary, statistics};
+pub use statistics::{RuleCount, Summary, files, statistics};
 
 /// The findings of a file.
 pub struct FileView<'a> {

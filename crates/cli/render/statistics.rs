@@ -7,6 +7,7 @@ use linter::{Applicability, Diagnostic, Rule, Severity};
 use serde_json::json;
 
 use crate::args::OutputFormat;
+use crate::baseline::Counts;
 
 /// The numbers of a file, or of all.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub struct Summary {
     pub rules: Vec<RuleCount>,
     /// How many findings `--add-noqa` suppressed.
     pub added: usize,
+    pub baseline: Counts,
 }
 
 /// The numbers of a rule.
@@ -60,6 +62,8 @@ impl Summary {
         self.checked += other.checked;
         self.files += other.files;
         self.added += other.added;
+        self.baseline.hidden += other.baseline.hidden;
+        self.baseline.gone += other.baseline.gone;
         for row in &other.rules {
             let index = match self.rules.iter().position(|known| known.rule == row.rule) {
                 Some(index) => index,
@@ -94,9 +98,35 @@ impl Summary {
 /// `Found 3 errors, 2 warnings in 2 files (checked 14 files).`
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_found(f)?;
+        match self.baseline.hidden {
+            0 => {}
+            1 => writeln!(f, "1 finding is in the baseline.")?,
+            hidden => writeln!(f, "{hidden} findings are in the baseline.")?,
+        }
+        match self.gone() {
+            Some(text) => writeln!(f, "{text}."),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Summary {
+    /// What to do about entries of the baseline that have no finding.
+    pub fn gone(&self) -> Option<String> {
+        let again = "write it again with --write-baseline";
+        match self.baseline.gone {
+            0 => None,
+            1 => Some(format!("1 finding of the baseline is gone: {again}")),
+            gone => Some(format!("{gone} findings of the baseline are gone: {again}")),
+        }
+    }
+
+    fn write_found(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let checked = files(self.checked);
         if self.rules.is_empty() {
-            return writeln!(f, "Nothing found (checked {checked}).");
+            let new = if self.baseline.hidden > 0 { " new" } else { "" };
+            return writeln!(f, "Nothing{new} found (checked {checked}).");
         }
         let counts: Vec<String> = [
             (Severity::Error, "error", "errors"),
@@ -125,7 +155,8 @@ impl fmt::Display for Summary {
     }
 }
 
-fn files(count: usize) -> String {
+/// `1 file`, `2 files`
+pub fn files(count: usize) -> String {
     if count == 1 {
         "1 file".to_owned()
     } else {

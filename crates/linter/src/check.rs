@@ -123,10 +123,7 @@ fn run(source: &SourceFile, settings: &Settings, checked: &mut Checked) {
             diagnostic.severity = *severity;
         }
     }
-    found.retain(|diagnostic| {
-        diagnostic.severity >= settings.min_severity
-            || settings.always_shown.contains(diagnostic.rule)
-    });
+    found.retain(|diagnostic| settings.shows(diagnostic));
     found.sort_by_key(|d| (d.range.start(), d.rule, d.range.end()));
     if !found.is_empty() {
         checked.noqa_lines = NoqaLines::of(&file);

@@ -13,6 +13,7 @@ pub mod source;
 
 pub mod apply;
 mod check;
+mod enclosing;
 pub mod fix;
 mod nesting;
 mod notebook_json;
@@ -25,6 +26,7 @@ pub mod suppress;
 
 pub use check::{Checked, RulePanic, check, unreadable};
 pub use diagnostic::{Applicability, Diagnostic, Edit, Fix, Label, Severity};
+pub use enclosing::{MODULE, enclosing};
 pub use prefilter::wanted;
 pub use registry::{Rule, RuleInfo, RuleSet};
 pub use source::{Location, NotANotebook, SourceFile, SourceKind};
@@ -55,6 +57,14 @@ pub struct Settings {
     pub prefilter: bool,
     /// Whether `noqa` comments count.
     pub respect_suppressions: bool,
+}
+
+impl Settings {
+    /// Whether a finding is severe enough to be shown.
+    #[must_use]
+    pub fn shows(&self, diagnostic: &Diagnostic) -> bool {
+        diagnostic.severity >= self.min_severity || self.always_shown.contains(diagnostic.rule)
+    }
 }
 
 impl Default for Settings {
