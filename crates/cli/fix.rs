@@ -15,6 +15,7 @@ use anyhow::{Context, bail};
 use linter::imports::{Library, Migrations};
 use linter::rounds::{self, Broken, FixOptions, Outcome as Rounded, Rounds};
 use linter::{Checked, Settings, imports};
+use rustc_hash::FxHashSet;
 
 use crate::args::{FixArgs, Global};
 use crate::check::{exit_code, render, report};
@@ -50,6 +51,7 @@ struct Run<'a> {
 pub fn run(global: &Global, args: &FixArgs) -> anyhow::Result<ExitCode> {
     let common = &args.common;
     let session = Session::new(global, common, args.cleanup_timeout)?;
+    session.require_baseline()?;
     let is_stdin = session.reads_stdin()?;
     let mut run = Run {
         args,
@@ -147,6 +149,11 @@ impl Run<'_> {
             ..Outcome::default()
         };
         outcome.summary.checked = 1;
+        // Before anything is written.
+        if let Err(problem) = given.baseline() {
+            outcome.problems.push(problem);
+            return outcome;
+        }
         // What holds nothing of interest is not even decoded.
         if settings.prefilter && !rounds::wanted(given.bytes, &settings, &self.options) {
             return outcome;
@@ -156,7 +163,7 @@ impl Run<'_> {
             Err(problem) => return Outcome::problem(problem),
         };
         if let Some(checked) = input.unreadable() {
-            self.remain(&mut outcome, given, &input, &checked, &[]);
+            self.remain(&mut outcome, given, &input, checked, &[]);
             return outcome;
         }
         self.rounds(&mut outcome, given, input, &settings);
@@ -182,7 +189,7 @@ impl Run<'_> {
             outcome.problems.push(format!("{shown}: {problem}"));
             outcome.changed = false;
             let checked = input.check(settings);
-            self.remain(outcome, given, &input, &checked, &[]);
+            self.remain(outcome, given, &input, checked, &[]);
             return;
         }
         outcome.summary.fixed(&rounds);
@@ -190,7 +197,7 @@ impl Run<'_> {
             outcome.rendered = diff::unified(shown, &before, after, self.color);
         }
         input.source = rounds.source;
-        self.remain(outcome, given, &input, &rounds.checked, &rounds.notes);
+        self.remain(outcome, given, &input, rounds.checked, &rounds.notes);
     }
 
     /// Writes the new text, where something is to be written.
@@ -219,10 +226,17 @@ impl Run<'_> {
         outcome: &mut Outcome,
         given: &Given<'_>,
         input: &Input,
-        checked: &Checked,
+        mut checked: Checked,
         notes: &[imports::Note],
     ) {
         let fail_level = given.config.fail_level;
+        if let Ok(Some(baseline)) = given.baseline() {
+            let rules = given.settings().rules;
+            let source = Some(&input.source);
+            let all = &mut checked.diagnostics;
+            let counts = baseline.hide(given.path, source, rules, |_| true, all);
+            outcome.summary.hidden += counts.hidden;
+        }
         let found = &checked.diagnostics;
         outcome.failed = found.iter().any(|it| it.severity >= fail_level);
         outcome.summary.remain(found, notes, &self.options);
@@ -230,7 +244,7 @@ impl Run<'_> {
             return;
         }
         if !found.is_empty() {
-            outcome.rendered = render(&self.args.common, self.color, input, checked);
+            outcome.rendered = render(&self.args.common, self.color, input, &checked);
         }
         if self.args.common.output_format.is_text() {
             for note in notes {
@@ -249,19 +263,24 @@ impl Run<'_> {
         let common = &self.args.common;
         let mut summary = FixSummary::default();
         let mut parts = Vec::new();
-        let (mut failed, mut broken) = (false, false);
+        // A broken configuration is told once, not for each file.
+        let mut told = FxHashSet::default();
+        let mut failed = false;
         for outcome in outcomes {
             let outcome = outcome.unwrap_or_else(Outcome::problem);
             summary.add(&outcome.summary);
             failed |= outcome.failed || self.args.diff && outcome.changed;
             for problem in outcome.problems {
-                broken = true;
-                complain(&problem);
+                if !told.contains(&problem) {
+                    complain(&problem);
+                    told.insert(problem);
+                }
             }
             if !outcome.rendered.is_empty() {
                 parts.push(outcome.rendered);
             }
         }
+        let broken = !told.is_empty();
         let mut text = if self.args.diff {
             parts.concat()
         } else {

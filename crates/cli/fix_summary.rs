@@ -14,6 +14,8 @@ pub struct FixSummary {
     /// The files whose imports were rewritten.
     rewritten: usize,
     remaining: BTreeMap<Why, usize>,
+    /// The findings that remain, but are in the baseline.
+    pub hidden: usize,
 }
 
 /// Why something remains, in the order in which it is told.
@@ -55,6 +57,7 @@ impl FixSummary {
     pub fn add(&mut self, other: &FixSummary) {
         self.checked += other.checked;
         self.rewritten += other.rewritten;
+        self.hidden += other.hidden;
         for (rule, count) in &other.fixed {
             *self.fixed.entry(*rule).or_default() += count;
         }
@@ -102,6 +105,11 @@ impl FixSummary {
                 .map(|(why, count)| why.told(*count))
                 .collect();
             text.push_str(&format!("To decide: {}.\n", reasons.join(", ")));
+        }
+        match self.hidden {
+            0 => {}
+            1 => text.push_str("1 finding is in the baseline.\n"),
+            hidden => text.push_str(&format!("{hidden} findings are in the baseline.\n")),
         }
         text
     }
