@@ -31,7 +31,7 @@ impl<'a> Applied<'a> {
         let mut order: Vec<(TextRange, usize)> = fixes
             .iter()
             .enumerate()
-            .filter_map(|(index, fix)| Some((region(fix)?, index)))
+            .map(|(index, fix)| (fix.region, index))
             .collect();
         order.sort_by_key(|(region, index)| (region.start(), region.end(), *index));
         for (region, index) in order {
@@ -70,12 +70,6 @@ impl<'a> Applied<'a> {
         self.regions.push(region);
         true
     }
-}
-
-/// From the first edit of a fix to its last one, imports aside.
-fn region(fix: &Fix) -> Option<TextRange> {
-    let own = fix.edits.iter().filter(|edit| !edit.is_import);
-    own.map(|edit| edit.range).reduce(TextRange::cover)
 }
 
 /// Whether two ranges overlap or meet.

@@ -106,6 +106,9 @@ pub struct Fix {
     pub applicability: Applicability,
     /// It brings a name of asyncbis: where the code doesn't target asyncbis it is only shown.
     pub needs_asyncbis: bool,
+    /// The lines that it changes, imports aside: another fix that inserts something there was made
+    /// for other lines.
+    pub region: TextRange,
     pub edits: Vec<Edit>,
 }
 

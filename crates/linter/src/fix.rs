@@ -4,7 +4,7 @@
 //! [`File::fix`]. Where an edit can't be made without touching what the rule doesn't understand
 //! (a statement behind another one on its line), the answer is `None` and there is no fix.
 //!
-//! Not here: where an import goes (`import_edit.rs`), several fixes at once (`apply.rs`).
+//! Not here: names of asyncbis and their imports (`names_at.rs`), several fixes at once (`apply.rs`).
 
 use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::{self as ast, Stmt};
@@ -13,14 +13,7 @@ use ruff_text_size::{Ranged, TextRange, TextSize};
 use crate::diagnostic::{Applicability, Edit, Fix};
 use crate::model::File;
 use crate::model::handlers::header_range;
-use crate::model::names::BindingKind;
-use crate::model::tree::{ScopeId, StmtId};
-
-/// A name of asyncbis as the file can write it, and the import that it still needs.
-pub struct AsyncbisName {
-    pub text: String,
-    pub import: Option<Edit>,
-}
+use crate::model::tree::StmtId;
 
 impl<'a> File<'a> {
     /// A fix of these edits.
@@ -51,10 +44,17 @@ impl<'a> File<'a> {
         } else {
             applicability
         };
-        (!edits.is_empty()).then(|| Fix {
+        let own = edits.iter().filter(|edit| !edit.is_import);
+        let hull = own.map(|edit| edit.range).reduce(TextRange::cover);
+        let hull = hull.or_else(|| edits.first().map(|edit| edit.range))?;
+        Some(Fix {
             title: title.into(),
             applicability,
             needs_asyncbis,
+            region: TextRange::new(
+                self.line_start(hull.start()),
+                self.logical_line_end(hull.end()),
+            ),
             edits,
         })
     }
@@ -70,9 +70,20 @@ impl<'a> File<'a> {
         }
     }
 
-    /// One level of the file's indentation.
+    /// One level of indentation where a statement stands: what it has more than the block around.
     #[must_use]
-    pub fn indent_unit(&self) -> &'a str {
+    pub fn indent_unit_of(&self, stmt: &Stmt) -> &'a str {
+        let parent = self.tree.stmt(self.tree.stmt_id(stmt)).parent;
+        let unit = parent.and_then(|parent| {
+            let outer = self.indentation(self.tree.stmt(parent).node)?;
+            let unit = self.indentation(stmt)?.strip_prefix(outer)?;
+            (!unit.is_empty() && !unit.contains('\x0c')).then_some(unit)
+        });
+        unit.unwrap_or_else(|| self.indent_unit())
+    }
+
+    /// One level of the file's indentation.
+    fn indent_unit(&self) -> &'a str {
         let indent = self
             .tokens()
             .iter()
@@ -112,27 +123,28 @@ impl<'a> File<'a> {
             return None;
         }
         let start = self.line_start(first_offset(first));
+        let range = TextRange::new(start, last.end());
         // A form feed sets the column back to 0, so that spaces in front of it indent nothing.
-        if self
-            .source
-            .slice(TextRange::new(start, last.end()))
-            .contains('\x0c')
-        {
+        if self.source.slice(range).contains('\x0c') {
             return None;
         }
-        let mut edits = vec![Edit::insertion(
-            start,
-            format!("{indentation}{header}{}", self.newline()),
-        )];
-        let unit = self.indent_unit();
-        for line in self.line_starts(TextRange::new(start, last.end())) {
-            if !self.is_blank_line(line) && !self.is_inside_string(line) {
-                edits.push(Edit::insertion(line, unit));
+        let unit = self.indent_unit_of(first);
+        let header = format!("{indentation}{header}{}{indentation}{unit}", self.newline());
+        let first_line = TextRange::at(start, size(indentation.len()));
+        let mut edits = vec![Edit::replacement(first_line, header)];
+        for line in self.line_starts(range).into_iter().skip(1) {
+            if self.is_blank_line(line) || self.is_inside_string(line) {
+                continue;
             }
+            // Behind the indentation that all lines share, so that tabs and spaces don't mix.
+            let text = &self.source.text()[usize::from(line)..];
+            let shared = if text.starts_with(indentation) {
+                indentation.len()
+            } else {
+                0
+            };
+            edits.push(Edit::insertion(line + size(shared), unit));
         }
-        // The header and the first line's indentation go to the same place: one edit.
-        let first_line = edits.remove(1);
-        edits[0].content.push_str(&first_line.content);
         Some(edits)
     }
 
@@ -175,90 +187,6 @@ impl<'a> File<'a> {
         let start = self.line_start(first_offset(stmt));
         let end = self.next_line(stmt.end());
         Some(Edit::deletion(TextRange::new(start, end)))
-    }
-
-    /// How the file can write a name of asyncbis, with the import that it needs; `None` where
-    /// `asyncbis` means something else.
-    #[must_use]
-    pub fn asyncbis(&self, name: &str) -> Option<AsyncbisName> {
-        let module = self.scope(ScopeId(0));
-        // Where nothing is imported from it there is no need to look at every name.
-        let names = self.imports_asyncbis().then(|| module.names());
-        for (bound, bindings) in names.into_iter().flatten() {
-            for binding in bindings {
-                match binding.kind {
-                    BindingKind::ImportFrom {
-                        level: 0,
-                        module: "asyncbis",
-                        name: imported,
-                    } if imported == name => {
-                        return Some(AsyncbisName {
-                            text: bound.to_owned(),
-                            import: None,
-                        });
-                    }
-                    BindingKind::Import("asyncbis") => {
-                        return Some(AsyncbisName {
-                            text: format!("{bound}.{name}"),
-                            import: None,
-                        });
-                    }
-                    _ => {}
-                }
-            }
-        }
-        if !module.bindings("asyncbis").is_empty() {
-            return None;
-        }
-        Some(AsyncbisName {
-            text: format!("asyncbis.{name}"),
-            import: Some(self.import_edit("import asyncbis")),
-        })
-    }
-
-    /// How the file already writes a name of asyncio: `asyncio.wait`, or `wait` where it imports
-    /// that.
-    #[must_use]
-    pub fn asyncio_text(&self, name: &str) -> Option<String> {
-        let module = self.scope(ScopeId(0));
-        let mut qualified = None;
-        for (bound, bindings) in module.names() {
-            let [binding] = bindings else { continue };
-            match binding.kind {
-                BindingKind::ImportFrom {
-                    level: 0,
-                    module: "asyncio" | "asyncbis",
-                    name: imported,
-                } if imported == name => return Some(bound.to_owned()),
-                BindingKind::Import("asyncio" | "asyncbis") => {
-                    qualified = Some(format!("{bound}.{name}"));
-                }
-                _ => {}
-            }
-        }
-        qualified
-    }
-
-    /// Adds an import below `import asyncio`, below the leading imports, or at the top.
-    fn import_edit(&self, import: &str) -> Edit {
-        let body = self.body();
-        let asyncio = body.iter().find(|stmt| is_import_of(stmt, "asyncio"));
-        let leading = body
-            .iter()
-            .take_while(|stmt| is_import(stmt) || is_docstring(stmt))
-            .last();
-        let newline = self.newline();
-        if let Some(stmt) = asyncio
-            .or(leading)
-            .filter(|it| self.ends_its_line(it.end()))
-        {
-            let end = self.line_end(stmt.end());
-            return Edit::import(end, format!("{newline}{import}"));
-        }
-        let start = body.first().map_or(self.source.text().len_size(), |stmt| {
-            self.line_start(first_offset(stmt))
-        });
-        Edit::import(start, format!("{import}{newline}"))
     }
 
     /// Whether a line that begins in a range says nothing but a comment: an edit that replaces the
@@ -338,24 +266,37 @@ impl<'a> File<'a> {
             .is_empty()
     }
 
-    /// Whether a line begins inside a string, where white space is text.
+    /// Whether a line begins inside a string, where white space is text; also in the expressions
+    /// of a format string: `f"{x =}"` shows their text.
     fn is_inside_string(&self, line: TextSize) -> bool {
         let tokens = self.tokens();
-        let from = tokens.partition_point(|token| token.end() < line);
-        tokens[from..]
-            .iter()
-            .take_while(|token| token.start() < line)
-            .any(|token| {
-                matches!(
-                    token.kind(),
-                    TokenKind::String | TokenKind::FStringMiddle | TokenKind::TStringMiddle
-                )
-            })
+        let end = tokens.partition_point(|token| token.start() < line);
+        let Some(last) = tokens[..end].last() else {
+            return false;
+        };
+        let is_text = matches!(
+            last.kind(),
+            TokenKind::String | TokenKind::FStringMiddle | TokenKind::TStringMiddle
+        );
+        if is_text && last.end() > line {
+            return true;
+        }
+        // A format string is still open where one began on this logical line and didn't end.
+        let mut open = 0_i32;
+        for token in tokens[..end].iter().rev() {
+            match token.kind() {
+                TokenKind::FStringStart | TokenKind::TStringStart => open += 1,
+                TokenKind::FStringEnd | TokenKind::TStringEnd => open -= 1,
+                TokenKind::Newline => break,
+                _ => {}
+            }
+        }
+        open > 0
     }
 }
 
 /// Where a statement begins, its decorators included.
-fn first_offset(stmt: &Stmt) -> TextSize {
+pub(crate) fn first_offset(stmt: &Stmt) -> TextSize {
     let decorators = match stmt {
         Stmt::FunctionDef(node) => node.decorator_list.first(),
         Stmt::ClassDef(node) => node.decorator_list.first(),
@@ -366,35 +307,6 @@ fn first_offset(stmt: &Stmt) -> TextSize {
     })
 }
 
-fn is_import(stmt: &Stmt) -> bool {
-    matches!(stmt, Stmt::Import(_) | Stmt::ImportFrom(_))
-}
-
-fn is_docstring(stmt: &Stmt) -> bool {
-    matches!(stmt, Stmt::Expr(node) if node.value.is_string_literal_expr())
-}
-
-fn is_import_of(stmt: &Stmt, module: &str) -> bool {
-    let is_module = |name: &ast::Identifier| {
-        name.as_str() == module || name.as_str().split('.').next() == Some(module)
-    };
-    match stmt {
-        Stmt::Import(node) => node.names.iter().any(|alias| is_module(&alias.name)),
-        Stmt::ImportFrom(node) => node.level == 0 && node.module.as_ref().is_some_and(is_module),
-        _ => false,
-    }
-}
-
 fn size(length: usize) -> TextSize {
     TextSize::try_from(length).expect("the parser refuses texts of 4 GiB")
-}
-
-trait LenSize {
-    fn len_size(&self) -> TextSize;
-}
-
-impl LenSize for str {
-    fn len_size(&self) -> TextSize {
-        size(self.len())
-    }
 }

@@ -15,6 +15,7 @@ pub mod apply;
 mod check;
 mod enclosing;
 pub mod fix;
+mod names_at;
 mod nesting;
 mod notebook_json;
 mod prefilter;

@@ -14,8 +14,6 @@ use crate::model::File;
 use crate::model::caught::is_log;
 use crate::model::exceptions::Catches;
 use crate::model::handlers::{Catcher, CatcherKind};
-use crate::model::names::BindingKind;
-use crate::model::tree::{FunctionId, ScopeId};
 
 /// Lets the cancellation through, where the handler only logs: a `raise` at its end, or a clause
 /// of its own above where the handler is for other exceptions, too.
@@ -129,8 +127,9 @@ fn clause_above<'a>(
         class = Some(on_one_line(file, element)?);
         edits.push(without_element(file, tuple, element)?);
     }
-    let class = class.or_else(|| cancelled_error_name(file, catcher.function))?;
-    let (newline, unit) = (file.newline(), file.indent_unit());
+    let class = class.or_else(|| file.asyncio_text("CancelledError", catcher.stmt))?;
+    let newline = file.newline();
+    let unit = file.indent_unit_of(handler.body.first()?);
     let clause = format!("except {class}:{newline}{indent}{unit}raise{newline}{indent}");
     edits.push(Edit::insertion(handler.start(), clause));
     Some(edits)
@@ -169,33 +168,6 @@ fn remove_element(elements: &[Expr], element: &Expr) -> Option<Edit> {
         None => TextRange::new(elements.get(index.checked_sub(1)?)?.end(), element.end()),
     };
     Some(Edit::deletion(range))
-}
-
-/// A name for asyncio's `CancelledError` that a function can use.
-fn cancelled_error_name(file: &File, function: FunctionId) -> Option<String> {
-    let module = ScopeId(0);
-    let scope = file.tree.function(function).scope;
-    let mut names: Vec<(bool, String)> = file
-        .scope(module)
-        .names()
-        .filter(|(name, bindings)| {
-            bindings.len() == 1 && file.lookup_scope(scope, name) == Some(module)
-        })
-        .filter_map(|(name, bindings)| match bindings[0].kind {
-            BindingKind::ImportFrom {
-                level: 0,
-                module: "asyncio" | "asyncio.exceptions" | "asyncbis",
-                name: "CancelledError",
-            } => Some((false, name.to_owned())),
-            BindingKind::Import("asyncio" | "asyncbis") => {
-                Some((true, format!("{name}.CancelledError")))
-            }
-            _ => None,
-        })
-        .collect();
-    // A name of its own first, then the module; the table has no order of its own.
-    names.sort();
-    names.into_iter().next().map(|(_, name)| name)
 }
 
 /// The body of a `with`, in the place of the statement.

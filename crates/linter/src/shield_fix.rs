@@ -67,8 +67,8 @@ impl<'a> File<'a> {
         }
         let before = TextRange::new(shield.expr.start(), shield.target.start());
         let after = TextRange::new(shield.target.end(), shield.expr.end());
-        let scope = self.asyncbis("CancelScope")?;
-        let header = format!("with {}(shield=True):", scope.text);
+        let ([scope], import) = self.asyncbis_at(["CancelScope"], self.tree.stmt_id(stmt))?;
+        let header = format!("with {scope}(shield=True):");
         let is_broken = |range: TextRange| self.source.slice(range).contains(['\n', '\r']);
         let mut edits = if is_broken(before) || is_broken(after) {
             if is_broken(shield.target.range())
@@ -81,7 +81,7 @@ impl<'a> File<'a> {
             let line = format!(
                 "{header}{}{indentation}{}{}{}{}",
                 self.newline(),
-                self.indent_unit(),
+                self.indent_unit_of(stmt),
                 self.source
                     .slice(TextRange::new(stmt.start(), shield.expr.start())),
                 self.source.slice(shield.target.range()),
@@ -98,8 +98,28 @@ impl<'a> File<'a> {
             edits.push(Edit::deletion(after));
             edits
         };
-        edits.extend(scope.import);
+        edits.extend(import);
         self.fix("Write the scope itself", Applicability::Safe, edits, true)
+    }
+
+    /// A shield around consecutive statements that clean up: endless, or for as long as the settings
+    /// say.
+    pub(crate) fn shield_cleanup(&self, body: &[Stmt]) -> Option<Vec<Edit>> {
+        let at = self.tree.stmt_id(body.first()?);
+        let (header, import) = match self.settings.cleanup_timeout {
+            None => {
+                let ([scope], import) = self.asyncbis_at(["CancelScope"], at)?;
+                (format!("with {scope}(shield=True):"), import)
+            }
+            Some(seconds) => {
+                let ([timeout], import) = self.asyncbis_at(["timeout"], at)?;
+                let header = format!("async with {timeout}({seconds}, shield=True):");
+                (header, import)
+            }
+        };
+        let mut edits = self.wrap(body, &header)?;
+        edits.extend(import);
+        Some(edits)
     }
 
     /// Whether an expression has a line break that none of its own brackets holds together.
@@ -139,11 +159,12 @@ impl<'a> File<'a> {
             let module = self.source.slice(attribute.value.range());
             return Some((format!("{module}.wait"), None));
         }
-        if let Some(name) = self.asyncio_text("wait") {
+        let at = self.tree.stmt_of(shield);
+        if let Some(name) = self.asyncio_text("wait", at) {
             return Some((name, None));
         }
-        let name = self.asyncbis("wait")?;
-        Some((name.text, name.import))
+        let ([name], import) = self.asyncbis_at(["wait"], at)?;
+        Some((name, import))
     }
 
     /// Whether a name means nothing yet where an expression stands.

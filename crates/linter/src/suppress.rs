@@ -166,6 +166,7 @@ impl Suppression {
                 title: title.to_owned(),
                 applicability: Applicability::Safe,
                 needs_asyncbis: false,
+                region: edit.range,
                 edits: vec![edit],
             }),
         })

@@ -271,6 +271,11 @@ impl<'a> Tree<'a> {
         })
     }
 
+    /// Every expression of the file.
+    pub fn exprs(&self) -> impl Iterator<Item = &'a Expr> {
+        self.exprs.iter().map(|expr| expr.node)
+    }
+
     /// Every expression of a statement, those of the statements below it included.
     pub fn exprs_below(&self, id: StmtId) -> impl Iterator<Item = &'a Expr> {
         let data = self.stmt(id);

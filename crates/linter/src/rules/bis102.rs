@@ -84,23 +84,24 @@ fn shielded_wait(file: &File, drain: &Drain) -> Option<Fix> {
     }
     let stmt = file.tree.stmt(drain.loop_stmt).node;
     let indent = file.indentation(stmt)?;
-    let scope = file.asyncbis("CancelScope")?;
-    let wait = file.asyncbis("wait")?;
-    let (newline, unit) = (file.newline(), file.indent_unit());
+    let (newline, unit) = (file.newline(), file.indent_unit_of(stmt));
     let task = file.source.slice(drain.task.range());
-    let mut replacement = format!(
-        "with {}(shield=True):{newline}{indent}{unit}await {}([{task}])",
-        scope.text, wait.text
-    );
-    if stores {
-        let lowlevel = file.asyncbis("lowlevel")?;
-        replacement.push_str(&format!(
-            "{newline}{indent}await {}.checkpoint()",
-            lowlevel.text
-        ));
-    }
+    let wait_inside = |scope: &str, wait: &str| {
+        format!("with {scope}(shield=True):{newline}{indent}{unit}await {wait}([{task}])")
+    };
+    let (replacement, import) = if stores {
+        let names = ["CancelScope", "wait", "lowlevel"];
+        let ([scope, wait, lowlevel], import) = file.asyncbis_at(names, drain.loop_stmt)?;
+        let wait = wait_inside(&scope, &wait);
+        let text = format!("{wait}{newline}{indent}await {lowlevel}.checkpoint()");
+        (text, import)
+    } else {
+        let names = ["CancelScope", "wait"];
+        let ([scope, wait], import) = file.asyncbis_at(names, drain.loop_stmt)?;
+        (wait_inside(&scope, &wait), import)
+    };
     let mut edits = vec![Edit::replacement(stmt.range(), replacement)];
-    edits.extend(scope.import);
+    edits.extend(import);
     let keeps_outcome = drain.form == DrainForm::Wait || outcome_is_taken(file, drain);
     let applicability = if passes && keeps_outcome {
         Applicability::Safe

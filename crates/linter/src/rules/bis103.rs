@@ -66,9 +66,7 @@ fn shield_rest<'a>(file: &File<'a>, catcher: &Catcher<'a>, at: &Suspension<'a>) 
     if file.tree.function(catcher.function).is_generator {
         return None;
     }
-    let scope = file.asyncbis("CancelScope")?;
-    let mut edits = file.wrap(rest, &format!("with {}(shield=True):", scope.text))?;
-    edits.extend(scope.import);
+    let edits = file.shield_cleanup(rest)?;
     file.fix(
         "Shield what runs after the cancellation",
         Applicability::Unsafe,

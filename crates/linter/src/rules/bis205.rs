@@ -234,16 +234,11 @@ fn fix<'a>(file: &File<'a>, stmt: StmtId, expr: &'a Expr, call: &'a ExprCall) ->
     if !std::ptr::eq(&raw const *node.value, expr) || !only_name || !is_async {
         return None;
     }
-    let name = file.asyncbis("CancelScope")?;
-    let mut edits = file.wrap(
-        std::slice::from_ref(data.node),
-        &format!("with {}(shield=True):", name.text),
-    )?;
+    let mut edits = file.shield_cleanup(std::slice::from_ref(data.node))?;
     let before = TextRange::new(call.start(), coroutine.start());
     let after = TextRange::new(coroutine.end(), call.end());
     edits.push(Edit::replacement(before, "await "));
     edits.push(Edit::deletion(after));
-    edits.extend(name.import);
     file.fix(
         "Await it under a shield",
         Applicability::Unsafe,

@@ -54,7 +54,7 @@ fn guard<'a>(file: &File<'a>, found: &SelfCancel<'a>) -> Option<Fix> {
     if awaits(file, found.cancel, task) {
         return None;
     }
-    let current = file.asyncio_text("current_task")?;
+    let current = file.asyncio_text("current_task", file.tree.stmt_of(found.cancel))?;
     let stmt = file.tree.stmt(file.tree.stmt_of(found.cancel)).node;
     let edits = file.wrap(
         std::slice::from_ref(stmt),

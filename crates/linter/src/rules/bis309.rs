@@ -233,16 +233,17 @@ fn cancel_and_wait<'a>(
     if !file.ends_its_line(last.end()) {
         return None;
     }
-    let name = file.asyncbis("cancel_and_wait")?;
+    let ([cancel_and_wait], import) =
+        file.asyncbis_at(["cancel_and_wait"], file.tree.stmt_id(first))?;
     let range = TextRange::new(first.start(), file.line_end(last.end()));
     if file.has_comment_line(range) {
         return None;
     }
     let mut edits = vec![Edit::replacement(
         range,
-        format!("await {}({tasks})", name.text),
+        format!("await {cancel_and_wait}({tasks})"),
     )];
-    edits.extend(name.import);
+    edits.extend(import);
     file.fix(
         "Cancel and wait in one call",
         Applicability::Unsafe,

@@ -200,13 +200,10 @@ fn fix<'a>(file: &File<'a>, all: &'a Expr, def: StmtId) -> Option<Fix> {
             false,
         );
     }
-    let name = file.asyncbis("root_task_group")?;
+    let ([root], import) = file.asyncbis_at(["root_task_group"], first)?;
     let range = TextRange::new(head.start(), file.line_end(tail.end()));
-    let mut edits = vec![Edit::replacement(
-        range,
-        format!("{}().cancel()", name.text),
-    )];
-    edits.extend(name.import);
+    let mut edits = vec![Edit::replacement(range, format!("{root}().cancel()"))];
+    edits.extend(import);
     file.fix(
         "Cancel the root task group",
         Applicability::Unsafe,

@@ -162,9 +162,7 @@ impl<'a> CutOff<'_, 'a> {
         if run.iter().any(|stmt| yields(file, stmt)) {
             return None;
         }
-        let name = file.asyncbis("CancelScope")?;
-        let mut edits = file.wrap(run, &format!("with {}(shield=True):", name.text))?;
-        edits.extend(name.import);
+        let edits = file.shield_cleanup(run)?;
         file.fix("Shield the cleanup", Applicability::Unsafe, edits, true)
     }
 
