@@ -129,9 +129,14 @@ impl<'a> File<'a> {
             return None;
         }
         let unit = self.indent_unit_of(first);
-        let header = format!("{indentation}{header}{}{indentation}{unit}", self.newline());
-        let first_line = TextRange::at(start, size(indentation.len()));
-        let mut edits = vec![Edit::replacement(first_line, header)];
+        let newline = self.newline();
+        let deeper = format!("{indentation}{unit}");
+        // Where the order doesn't matter the header is a line of its own, which reads better.
+        let mut edits = vec![if deeper == format!("{unit}{indentation}") {
+            Edit::insertion(start, format!("{indentation}{header}{newline}{unit}"))
+        } else {
+            Edit::insertion(first_offset(first), format!("{header}{newline}{deeper}"))
+        }];
         for line in self.line_starts(range).into_iter().skip(1) {
             if self.is_blank_line(line) || self.is_inside_string(line) {
                 continue;
