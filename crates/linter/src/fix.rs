@@ -83,7 +83,7 @@ impl<'a> File<'a> {
     }
 
     /// One level of the file's indentation.
-    fn indent_unit(&self) -> &'a str {
+    pub(crate) fn indent_unit(&self) -> &'a str {
         let indent = self
             .tokens()
             .iter()

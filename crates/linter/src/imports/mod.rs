@@ -14,14 +14,22 @@
 //!
 //! Not here: reading and writing files, rounds of fixes, what other files of the project contain.
 
+mod collapse;
 mod context;
 mod doctests;
+mod edits;
 mod literal;
 pub mod migrations;
 mod modules;
+pub mod names;
+mod notes;
+mod plan;
+mod split;
+mod statements;
 mod strings;
 mod targets;
 mod type_comments;
+mod uses;
 
 use ruff_text_size::TextRange;
 
@@ -160,6 +168,7 @@ pub fn rewrite(file: &File, options: &Options) -> Rewrite {
     strings::collect(&mut context);
     type_comments::collect(&mut context);
     doctests::collect(&mut context);
+    context.plan();
     targets::rewrite(&mut context);
     doctests::rewrite(&mut context);
     migrations::rewrite(&mut context);
