@@ -27,6 +27,47 @@ async def fail(error: BaseException, delay: float = 0) -> None:
     raise error
 
 
+class LibraryTimeout(asyncbis.Timeout):
+    """As async-timeout's, which takes other arguments and gives `expired` another meaning."""
+
+    def __init__(self, deadline: float | None, label: str) -> None:
+        super().__init__(deadline)
+        self.label = label
+
+    @property
+    def expired(self) -> bool:  # type: ignore[override]
+        return super().expired()
+
+    def shift(self, delay: float) -> None:
+        when = self.when()
+        assert when is not None
+        self.reschedule(when + delay)
+
+
+@prints("mine False / TimeoutError / True / shielded ok / entered twice RuntimeError / no deadline None")
+async def test_timeout_may_be_subclassed(out: Out) -> None:
+    """Clause 4.1: what a subclass gives to `__init__` is the timeout's deadline, wherever it comes from."""
+    now = asyncio.get_running_loop().time()
+    try:
+        async with LibraryTimeout(now + 10, "mine") as block:
+            out(block.label, block.expired)
+            block.shift(-9.999)
+            await sleep(10)
+    except TimeoutError:
+        out("TimeoutError")
+    out(block.expired)
+    with asyncbis.CancelScope() as scope:
+        scope.cancel()
+        async with asyncbis.Timeout(now + 10, shield=True):
+            await sleep(0)
+            out("shielded ok")
+    try:
+        asyncbis.Timeout.__init__(block, None)
+    except RuntimeError as error:
+        out("entered twice", type(error).__name__)
+    out("no deadline", LibraryTimeout(None, "none").when())
+
+
 @prints("not started / same task True / 5 / ValueError(x)")
 async def test_shield_runs_in_the_host(out: Out) -> None:
     """Clause 9.1: nothing runs before it is awaited; no task is made; results and errors pass through."""

@@ -266,6 +266,12 @@ impl CancelScope {
             .unwrap_or(false)
     }
 
+    /// Set what `make()` takes, in a scope that was not entered yet.
+    pub fn prepare(&self, py: Python<'_>, deadline: Option<f64>, shield: bool) {
+        self.deadline.set(py, deadline);
+        self.shield.set(py, shield);
+    }
+
     pub fn set_deadline_value(&self, py: Python<'_>, deadline: Option<f64>) -> PyResult<()> {
         self.deadline.set(py, deadline);
         let (Some(id), Some(state)) = (self.id(py), self.state.cloned(py)) else {

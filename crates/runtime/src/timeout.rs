@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyFloat;
+use pyo3::types::{PyDict, PyFloat, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::deadline;
@@ -21,7 +21,7 @@ enum Phase {
 /// What `timeout()` and `timeout_at()` return: an async context manager with a deadline (clause 9.3).
 ///
 /// Leaving the block raises TimeoutError if the deadline has cut it off. Use it once.
-#[pyclass(frozen, weakref, module = "asyncbis")]
+#[pyclass(frozen, subclass, weakref, module = "asyncbis")]
 pub struct Timeout {
     scope: Py<CancelScope>,
     when: Slot<Option<f64>>,
@@ -83,10 +83,31 @@ impl Timeout {
 
 #[pymethods]
 impl Timeout {
+    /// The arguments are for `__init__`: a subclass may take others (async-timeout's does).
     #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(when, *, shield=False)")]
+    fn new(
+        py: Python<'_>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        Self::make(py, None, false)
+    }
+
     #[pyo3(signature = (when, *, shield=false))]
-    fn new(py: Python<'_>, when: Option<&Bound<'_, PyAny>>, shield: bool) -> PyResult<Self> {
-        Self::make(py, deadline::deadline_argument(when)?, shield)
+    fn __init__(
+        &self,
+        py: Python<'_>,
+        when: Option<&Bound<'_, PyAny>>,
+        shield: bool,
+    ) -> PyResult<()> {
+        let when = deadline::deadline_argument(when)?;
+        if self.phase.get(py) != Phase::Created {
+            return Err(PyRuntimeError::new_err("Timeout has already been entered"));
+        }
+        self.when.set(py, when);
+        self.scope.get().prepare(py, when, shield);
+        Ok(())
     }
 
     /// The deadline in loop time, or None.
