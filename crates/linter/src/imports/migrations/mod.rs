@@ -1,6 +1,33 @@
 //! Names of other libraries that have a counterpart in asyncbis.
+//!
+//! `table` says what asyncbis has for each name. A use is rewritten only where the name surely means
+//! the library's, the arguments are understood, and every use of the object that a call makes is
+//! seen, if its attributes change. Everything else stays and gets a note.
+//!
+//! A name that a file imports with `from` stays as a whole or is imported from asyncbis as a whole;
+//! so does all of async_timeout in a file.
+//!
+//! Not here: what other files do with the names, and with objects that they are given.
 
-use super::Context;
+mod forms;
+mod imports;
+mod instances;
+pub mod table;
+mod uses;
+
+use ruff_python_ast::{Expr, Stmt};
+use ruff_text_size::Ranged;
+use rustc_hash::FxHashSet;
+
+use super::{Context, NoteKind};
+use crate::diagnostic::Edit;
+use crate::model::File;
+use crate::model::names::ScopeKind;
+use crate::model::tree::{ScopeId, StmtId};
+use forms::{Edits, Leave, Writer};
+use imports::Fate;
+use table::{Form, Instance, Row, Safety};
+use uses::{Use, Variable};
 
 /// A library whose names are rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,5 +114,299 @@ fn bit(library: Library) -> u8 {
 
 /// Rewrites them, and says what has no counterpart.
 pub(super) fn rewrite(context: &mut Context) {
-    let _ = context;
+    for library in Library::ALL {
+        let migrations = context.options.migrations;
+        let is_wanted = migrations.safe & bit(library) != 0;
+        if is_wanted && context.file.imports(library.name()) {
+            let module = context.asyncbis_module();
+            let migration = Migration {
+                file: context.file,
+                library,
+                is_unsafe: migrations.wanted & bit(library) != 0,
+                variables: uses::variables(context.file, library),
+                module: module.as_deref(),
+            };
+            let (edits, notes) = migration.run();
+            if !edits.is_empty() {
+                context.edit(edits);
+            }
+            for (leave, kind, help) in notes {
+                context.note(leave.range, kind, leave.reason, Some(&help));
+            }
+        }
+    }
+}
+
+/// The rewrite of one library in one file.
+struct Migration<'f, 'a, 'm> {
+    file: &'f File<'a>,
+    library: Library,
+    is_unsafe: bool,
+    variables: Vec<Variable<'a>>,
+    /// The name under which the whole file has asyncbis after the rewrite, if it has.
+    module: Option<&'m str>,
+}
+
+type NoteParts = (Leave, NoteKind, String);
+
+/// What becomes of one use.
+enum Outcome {
+    /// No row is about it, or none that is asked for.
+    Other,
+    Edits(Edits),
+    Leave(Leave),
+}
+
+impl<'a> Migration<'_, 'a, '_> {
+    fn run(&self) -> (Vec<Edit>, Vec<NoteParts>) {
+        let mut notes = Vec::new();
+        let outcomes: Vec<Vec<Outcome>> = self
+            .variables
+            .iter()
+            .map(|variable| self.outcomes(variable, &mut notes))
+            .collect();
+        let is_whole = self.library == Library::AsyncTimeout;
+        let some_stay = outcomes.iter().flatten().any(|it| !matches!(it, Outcome::Edits(_)));
+        if is_whole && some_stay {
+            return (Vec::new(), notes);
+        }
+        let mut edits = Vec::new();
+        let mut followed: Vec<Edit> = Vec::new();
+        let mut moved = Vec::new();
+        for (variable, outcomes) in self.variables.iter().zip(outcomes) {
+            let all = outcomes.iter().all(|it| matches!(it, Outcome::Edits(_)));
+            // What a `from` import brings has one meaning.
+            let moves = !outcomes.is_empty()
+                && match variable.row() {
+                    Some(_) => all,
+                    None => outcomes.iter().any(|it| matches!(it, Outcome::Edits(_))),
+                };
+            let is_gone = moves && all && !self.is_seen_from_outside(variable);
+            if moves && (variable.row().is_none() || !self.is_seen_from_outside(variable)) {
+                for outcome in outcomes {
+                    if let Outcome::Edits(found) = outcome {
+                        edits.extend(found.own);
+                        followed.extend(found.followed);
+                    }
+                }
+                moved.push((variable, is_gone));
+            }
+        }
+        for edit in followed {
+            if !edits.contains(&edit) {
+                edits.push(edit);
+            }
+        }
+        match self.import_edits(&moved) {
+            Some(imports) => {
+                edits.extend(imports);
+                (joined(edits).unwrap_or_default(), notes)
+            }
+            None => (Vec::new(), notes),
+        }
+    }
+
+    fn outcomes(&self, variable: &Variable<'a>, notes: &mut Vec<NoteParts>) -> Vec<Outcome> {
+        let mut flagged = FxHashSet::default();
+        let mut outcomes = Vec::new();
+        for found in &variable.uses {
+            let outcome = self.outcome(variable, found);
+            if let (Outcome::Leave(leave), Some(row)) = (&outcome, found.row) {
+                let kind = match row.safety {
+                    Safety::Flag => NoteKind::NoCounterpart,
+                    Safety::Safe | Safety::Unsafe => NoteKind::Decision,
+                };
+                // What has nothing in asyncbis is said once in a file.
+                if row.safety != Safety::Flag || flagged.insert(row.names[0]) {
+                    notes.push((leave.clone(), kind, self.help(row)));
+                }
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    fn help(&self, row: &Row) -> String {
+        match row.safety {
+            Safety::Flag => row.remark.to_owned(),
+            Safety::Unsafe if !self.is_unsafe => {
+                format!("`--migrate {}` rewrites it", self.library.name())
+            }
+            _ => format!("asyncbis has `{}`", row.target),
+        }
+    }
+
+    fn outcome(&self, variable: &Variable<'a>, found: &Use<'a>) -> Outcome {
+        let Some(row) = found.row else {
+            return Outcome::Other;
+        };
+        let name = format!("`{}.{}`", self.library.name(), found.path);
+        let leave = |reason: String| Outcome::Leave(Leave::at(found.name.range(), reason));
+        match row.safety {
+            Safety::Flag => return leave(format!("asyncbis has nothing for {name}")),
+            Safety::Unsafe if !self.is_unsafe => {
+                return leave(format!("{name} may mean something else in asyncbis"));
+            }
+            _ => {}
+        }
+        if let Some(word) = row.unless.iter().find(|word| self.mentions(word)) {
+            return leave(format!("{name} stays beside `{word}`"));
+        }
+        if let Instance::Free(forbidden) = row.instance
+            && let Some(word) = forbidden.iter().find(|word| self.reads(word))
+        {
+            return leave(format!("{name} stays where `.{word}` is used"));
+        }
+        if variable.row().is_some() && self.is_seen_from_outside(variable) {
+            return leave(format!("{name} is handed on to other files"));
+        }
+        let Some(module) = self.module_for(variable) else {
+            return leave("the name `asyncbis` means something else in this file".to_owned());
+        };
+        let writer = Writer {
+            module: match self.comes(variable, row) {
+                Some(_) => None,
+                None => Some(module),
+            },
+            text: module,
+        };
+        match forms::edits(self.file, found, row, &writer, &|expr| self.is_made(expr)) {
+            Ok(edits) => Outcome::Edits(edits),
+            Err(leave) => Outcome::Leave(leave),
+        }
+    }
+
+    /// The name for asyncbis where a variable is used.
+    fn module_for(&self, variable: &Variable) -> Option<&str> {
+        if let Some(module) = self.module {
+            return Some(module);
+        }
+        // Its own import brings it, so that it is seen wherever the variable is.
+        let is_free = self
+            .file
+            .tree
+            .scopes
+            .iter()
+            .all(|scope| scope.bindings("asyncbis").is_empty());
+        let is_class = self.file.scope(variable.scope).kind == ScopeKind::Class;
+        (is_free && !is_class).then_some("asyncbis")
+    }
+
+    /// Where a name comes from that keeps its name: the module and the name there.
+    fn comes(&self, variable: &Variable, row: &Row) -> Option<(String, String)> {
+        if variable.row().is_none() || !matches!(row.form, Form::Name | Form::Call(_)) {
+            return None;
+        }
+        let (module, name) = match row.target.rsplit_once('.') {
+            Some((module, name)) => (format!("asyncbis.{module}"), name),
+            None => ("asyncbis".to_owned(), row.target),
+        };
+        let imported = variable.path.rsplit('.').next();
+        let is_renamed = Some(variable.name) != imported;
+        (is_renamed || imported == Some(name)).then(|| (module, name.to_owned()))
+    }
+
+    /// Whether an expression makes an object of which every use has to be seen.
+    fn is_made(&self, expr: &Expr) -> bool {
+        let Expr::Call(call) = expr else { return false };
+        self.variables.iter().flat_map(|it| &it.uses).any(|found| {
+            std::ptr::eq(found.name, &raw const *call.func)
+                && found.row.is_some_and(|row| match (row.form, row.instance) {
+                    (Form::Call(signature), Instance::Followed(_)) => forms::fits(call, &signature),
+                    _ => false,
+                })
+        })
+    }
+
+    /// Whether the file imports or uses a name of the library.
+    fn mentions(&self, word: &str) -> bool {
+        self.variables.iter().any(|variable| {
+            variable.path.rsplit('.').next() == Some(word)
+                || variable
+                    .uses
+                    .iter()
+                    .any(|found| found.path.split('.').any(|part| part == word))
+        })
+    }
+
+    /// Whether the file has an attribute of this name.
+    fn reads(&self, word: &str) -> bool {
+        self.file.body().iter().any(|stmt| {
+            self.file
+                .tree
+                .exprs_below(self.file.tree.stmt_id(stmt))
+                .any(|expr| matches!(expr, Expr::Attribute(node) if node.attr.as_str() == word))
+        })
+    }
+
+    /// Whether other files may take a variable from this one, or a string may mean it.
+    fn is_seen_from_outside(&self, variable: &Variable) -> bool {
+        let is_class = self.file.scope(variable.scope).kind == ScopeKind::Class;
+        is_class || uses::is_quoted(self.file, variable.name) || self.is_reexport(variable)
+    }
+
+    /// `from library import name as name`
+    fn is_reexport(&self, variable: &Variable) -> bool {
+        variable.scope == ScopeId(0)
+            && variable.sites.iter().any(|(stmt, index)| {
+                let Stmt::ImportFrom(node) = self.file.tree.stmt(*stmt).node else {
+                    return false;
+                };
+                let alias = &node.names[*index];
+                alias.asname.as_ref().is_some_and(|asname| *asname == alias.name)
+            })
+    }
+
+    /// The edits of the import statements; `None` where one can't be edited.
+    fn import_edits(&self, moved: &[(&Variable<'a>, bool)]) -> Option<Vec<Edit>> {
+        let mut statements: Vec<StmtId> = moved
+            .iter()
+            .flat_map(|(variable, _)| variable.sites.iter().map(|(stmt, _)| *stmt))
+            .collect();
+        statements.sort_unstable();
+        statements.dedup();
+        let mut edits = Vec::new();
+        let mut has_module = self.module.is_some();
+        for id in statements {
+            let count = match self.file.tree.stmt(id).node {
+                Stmt::Import(node) => node.names.len(),
+                Stmt::ImportFrom(node) => node.names.len(),
+                _ => continue,
+            };
+            let mut fates = vec![Fate::Stay; count];
+            let mut needs_module = false;
+            for (variable, is_gone) in moved {
+                for (_, index) in variable.sites.iter().filter(|(stmt, _)| *stmt == id) {
+                    let comes = variable.row().and_then(|row| self.comes(variable, row));
+                    needs_module |= comes.is_none() && !has_module;
+                    fates[*index] = match comes {
+                        Some((module, name)) => Fate::Come { module, name },
+                        None if *is_gone => Fate::Go,
+                        None => Fate::Stay,
+                    };
+                }
+            }
+            edits.extend(imports::edits(self.file, id, &fates, needs_module)?);
+            let data = self.file.tree.stmt(id);
+            has_module |= needs_module && data.parent.is_none();
+        }
+        Some(edits)
+    }
+}
+
+/// Sorted edits, those that touch made one; `None` where two overlap.
+fn joined(mut edits: Vec<Edit>) -> Option<Vec<Edit>> {
+    edits.sort_by_key(|edit| (edit.range.start(), edit.range.end()));
+    let mut result: Vec<Edit> = Vec::new();
+    for edit in edits {
+        match result.last_mut() {
+            Some(last) if last.range.end() > edit.range.start() => return None,
+            Some(last) if last.range.end() == edit.range.start() => {
+                last.range = last.range.cover(edit.range);
+                last.content.push_str(&edit.content);
+            }
+            _ => result.push(edit),
+        }
+    }
+    Some(result)
 }
