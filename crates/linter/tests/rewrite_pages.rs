@@ -136,7 +136,10 @@ fn checks(blocks: &[Block]) -> Vec<Check> {
         let about: Vec<&Block> = blocks[index + 1..]
             .iter()
             .take_while(|next| {
-                matches!(next.info.as_str(), "python rename" | "python alias" | "text notes")
+                matches!(
+                    next.info.as_str(),
+                    "python rename" | "python alias" | "text notes"
+                )
             })
             .collect();
         let said = |info: &str| {
@@ -207,7 +210,10 @@ fn files_become_what_the_pages_say() {
     let only = std::env::var("PAGE").ok();
     let mut problems = String::new();
     for path in pages(&folder) {
-        let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("UTF-8");
         if only.as_ref().is_some_and(|only| !name.starts_with(only)) {
             continue;
         }
@@ -234,7 +240,10 @@ fn programs_of_other_libraries_become_those_of_asyncbis() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/migrations");
     let mut problems = String::new();
     for path in pages(&folder) {
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("UTF-8");
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .expect("UTF-8");
         let Some(library) = Library::from_name(stem) else {
             continue;
         };

@@ -60,7 +60,8 @@ impl<'f, 'a> Context<'f, 'a> {
             &collapsed,
         ));
         self.edits = edits;
-        self.notes = notes::notes(self.file, &self.variables, &plan);
+        self.notes
+            .extend(notes::notes(self.file, &self.variables, &plan));
         self.plan = Some(plan);
     }
 
@@ -76,7 +77,7 @@ impl<'f, 'a> Context<'f, 'a> {
         if !found.kind.is_offered() || self.is_left_alone() {
             return None;
         }
-        let mut text = self.module().unwrap_or_else(|| NEW.to_owned());
+        let mut text = self.asyncbis_module().unwrap_or_else(|| NEW.to_owned());
         for part in [found.path.as_str()].iter().chain(&path[found.parts..]) {
             text.push('.');
             text.push_str(part);
@@ -101,7 +102,8 @@ impl<'f, 'a> Context<'f, 'a> {
     }
 
     /// The name by which the module reaches asyncbis after the rewrite.
-    fn module(&self) -> Option<String> {
+    #[must_use]
+    pub fn asyncbis_module(&self) -> Option<String> {
         asyncbis_at_top(self.file, &self.variables, self.plan.as_ref()?)
     }
 
@@ -110,7 +112,7 @@ impl<'f, 'a> Context<'f, 'a> {
     ///
     /// Ask only once it is sure that the name will be written.
     pub fn asyncbis(&mut self, name: &str) -> Option<String> {
-        if let Some(module) = self.module() {
+        if let Some(module) = self.asyncbis_module() {
             return Some(format!("{module}.{name}"));
         }
         let found = self.file.asyncbis(name)?;

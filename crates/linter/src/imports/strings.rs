@@ -19,7 +19,7 @@ use super::NoteKind;
 use super::context::Context;
 use super::literal::Text;
 use crate::model::File;
-use crate::model::names::{dotted_text, last_name};
+use crate::model::names::{dotted_text, last_name, root_name};
 use crate::model::tree::ScopeId;
 
 /// Adds the names in strings that are types to those that the plan looks at.
@@ -62,7 +62,7 @@ pub(super) fn collect_text(context: &mut Context, scope: ScopeId, text: &Text, p
     for name in names.dotted {
         match relocated(name, text) {
             Some(expr) => context.collect(scope, &expr),
-            None if is_imported(context.file, scope, name) => context.note(
+            None if is_asyncio(name) => context.note(
                 place,
                 NoteKind::Decision,
                 format!(
@@ -79,10 +79,9 @@ pub(super) fn collect_text(context: &mut Context, scope: ScopeId, text: &Text, p
     }
 }
 
-/// Whether the root of a name is a module asyncio where the string stands.
-fn is_imported(file: &File, scope: ScopeId, name: &Expr) -> bool {
-    let root = crate::model::names::root_name(name);
-    root.is_some_and(|root| root.id == "asyncio" && !file.lookup(scope, "asyncio").is_empty())
+/// Whether a name surely means asyncio, which the file may no longer import.
+fn is_asyncio(name: &Expr) -> bool {
+    root_name(name).is_some_and(|root| root.id == "asyncio")
 }
 
 /// A dotted name with the ranges that it has in the file.

@@ -16,8 +16,8 @@
 use ruff_python_ast::{self as ast, Arguments, Expr};
 use ruff_text_size::{Ranged, TextRange};
 
-use super::names::{Kind, counterpart};
 use super::literal::Text;
+use super::names::{Kind, counterpart};
 use super::{Context, NoteKind, Style};
 use crate::diagnostic::Edit;
 use crate::model::File;
@@ -76,13 +76,21 @@ fn patcher(file: &File, call: &ast::ExprCall) -> Option<Patcher> {
 
 fn is_mock_patch(file: &File, expr: &Expr) -> bool {
     file.raw_qualified_names(expr).iter().any(|name| {
-        matches!(name.as_str(), "unittest.mock.patch" | "mock.patch" | "mock.mock.patch")
+        matches!(
+            name.as_str(),
+            "unittest.mock.patch" | "mock.patch" | "mock.mock.patch"
+        )
     })
 }
 
 /// pytest-mock's fixtures: `mocker`, `session_mocker`.
 fn is_mocker(file: &File, expr: &Expr) -> bool {
-    is_fixture(file, expr, |name| name == "mocker" || name.ends_with("_mocker"), "MockerFixture")
+    is_fixture(
+        file,
+        expr,
+        |name| name == "mocker" || name.ends_with("_mocker"),
+        "MockerFixture",
+    )
 }
 
 fn is_monkeypatch(file: &File, expr: &Expr) -> bool {
@@ -98,16 +106,18 @@ fn is_fixture(file: &File, expr: &Expr, is_name: impl Fn(&str) -> bool, class: &
             .iter()
             .any(|found| found.split('.').any(|part| part == class))
     };
-    file.bindings_of(expr).iter().any(|binding| match binding.kind {
-        BindingKind::Parameter(None) => is_name(name.id.as_str()),
-        BindingKind::Parameter(Some(annotation)) => {
-            is_name(name.id.as_str()) || is_class(annotation)
-        }
-        BindingKind::Assign(value) | BindingKind::With(value) => value
-            .as_call_expr()
-            .is_some_and(|call| is_class(&call.func)),
-        _ => false,
-    })
+    file.bindings_of(expr)
+        .iter()
+        .any(|binding| match binding.kind {
+            BindingKind::Parameter(None) => is_name(name.id.as_str()),
+            BindingKind::Parameter(Some(annotation)) => {
+                is_name(name.id.as_str()) || is_class(annotation)
+            }
+            BindingKind::Assign(value) | BindingKind::With(value) => value
+                .as_call_expr()
+                .is_some_and(|call| is_class(&call.func)),
+            _ => false,
+        })
 }
 
 /// The argument that says what is patched.
@@ -212,7 +222,10 @@ fn rename(context: &mut Context, text: &Text, place: TextRange, below: Option<&[
         context.note(
             place,
             NoteKind::PatchTarget,
-            format!("`{}` names what asyncbis has, in a way that can't be edited", text.value),
+            format!(
+                "`{}` names what asyncbis has, in a way that can't be edited",
+                text.value
+            ),
             Some("write the target in one piece and without escapes"),
         );
     }
@@ -244,7 +257,9 @@ fn asyncio_itself(path: &[&str], below: Option<&[&str]>) -> Decision {
     }
     let target = [&["asyncio"], path].concat().join(".");
     Decision::Note(
-        format!("a test patches names of `{target}`, which code that was rewritten takes from `asyncbis`"),
+        format!(
+            "a test patches names of `{target}`, which code that was rewritten takes from `asyncbis`"
+        ),
         "patch them in `asyncbis`, those that it has".to_owned(),
     )
 }
@@ -273,7 +288,10 @@ fn one_name(path: &[&str]) -> Decision {
                 "a test patches `asyncio.{}`, which code that was rewritten takes from `asyncbis`",
                 path.join(".")
             ),
-            format!("patch `asyncbis.{}` if the tested code was rewritten", found.path),
+            format!(
+                "patch `asyncbis.{}` if the tested code was rewritten",
+                found.path
+            ),
         ),
     }
 }
@@ -296,7 +314,9 @@ fn variable_of(
     }
     let is_offered = |path: &[&str]| path.is_empty() || counterpart(path).kind.is_offered();
     let offered = match below {
-        Some(names) => names.iter().all(|name| is_offered(&[path, &[*name]].concat())),
+        Some(names) => names
+            .iter()
+            .all(|name| is_offered(&[path, &[*name]].concat())),
         None => is_offered(path),
     };
     if !offered {

@@ -177,6 +177,9 @@ impl<'a> Builder<'a> {
         for decorator in &def.decorator_list {
             self.visit_decorator(decorator);
         }
+        if let Some(parameters) = &def.type_params {
+            self.visit_type_params(parameters);
+        }
         let id = FunctionId(self.tree.functions.len() as u32);
         self.bind(def.name.as_str(), def.name.range, BindingKind::Function(id));
         for parameter in &*def.parameters {
@@ -221,6 +224,9 @@ impl<'a> Builder<'a> {
     fn visit_class(&mut self, node: &'a ast::StmtClassDef, stmt: StmtId) {
         for decorator in &node.decorator_list {
             self.visit_decorator(decorator);
+        }
+        if let Some(parameters) = &node.type_params {
+            self.visit_type_params(parameters);
         }
         if let Some(arguments) = &node.arguments {
             self.visit_arguments(arguments);

@@ -91,7 +91,10 @@ pub(super) fn edits<'a>(
     match row.form {
         Form::Call(signature) => {
             let mut edits = Edits::from(writer.name(found, row.target));
-            edits.own.extend(keywords(call, &signature).ok_or_else(|| odd("is called with arguments that asyncbis does not have"))?);
+            edits.own.extend(
+                keywords(call, &signature)
+                    .ok_or_else(|| odd("is called with arguments that asyncbis does not have"))?,
+            );
             if signature.block == Block::Async {
                 edits.own.extend(asynchronous(file, whole).map_err(odd)?);
             }
@@ -217,11 +220,18 @@ fn shield_scope<'a>(
     let mut edits = keywords(call, &TIMEOUT)?;
     if call.arguments.is_empty() {
         edits.extend(synchronous(file, whole)?);
-        edits.push(Edit::replacement(call.func.range(), writer.text("CancelScope")));
+        edits.push(Edit::replacement(
+            call.func.range(),
+            writer.text("CancelScope"),
+        ));
         edits.push(Edit::replacement(call.arguments.range, "(shield=True)"));
         return Some(edits);
     }
-    let name = if with.is_async { "timeout" } else { "fail_after" };
+    let name = if with.is_async {
+        "timeout"
+    } else {
+        "fail_after"
+    };
     edits.push(Edit::replacement(call.func.range(), writer.text(name)));
     edits.push(after_arguments(file, call, ", shield=True"));
     Some(edits)
@@ -241,7 +251,8 @@ fn move_on_after<'a>(
         block: Block::Same,
     };
     let mut edits = keywords(call, &ARGUMENTS)?;
-    let has_delay = !call.arguments.args.is_empty() || call.arguments.find_keyword("timeout").is_some();
+    let has_delay =
+        !call.arguments.args.is_empty() || call.arguments.find_keyword("timeout").is_some();
     if !has_delay {
         return None;
     }
@@ -293,7 +304,10 @@ fn to_thread(
         edits.push(without(file, call, keyword)?);
     }
     if is_left {
-        edits.push(Edit::replacement(found.name.range(), writer.text("to_thread")));
+        edits.push(Edit::replacement(
+            found.name.range(),
+            writer.text("to_thread"),
+        ));
         return Some(edits);
     }
     let text = format!("{}({}", writer.text("shield"), writer.text("to_thread"));
@@ -313,10 +327,12 @@ pub(super) fn called(file: &File, call: &ast::ExprCall, known: &[&str]) -> Optio
     };
     let (function, rest) = arguments.args.split_first()?;
     // A keyword before a `*args` comes later in the tree than in the text.
-    let in_order = arguments
-        .keywords
-        .iter()
-        .all(|keyword| arguments.args.iter().all(|arg| arg.start() < keyword.start()));
+    let in_order = arguments.keywords.iter().all(|keyword| {
+        arguments
+            .args
+            .iter()
+            .all(|arg| arg.start() < keyword.start())
+    });
     let is_plain = matches!(
         function,
         Expr::Name(_) | Expr::Attribute(_) | Expr::Call(_) | Expr::Subscript(_)
@@ -330,7 +346,7 @@ pub(super) fn called(file: &File, call: &ast::ExprCall, known: &[&str]) -> Optio
     let Some(last) = rest.last() else {
         return Some(vec![Edit::insertion(function.end(), "()")]);
     };
-    let comma = comma_after(file, function.end())?;
+    let comma = comma_after(file, function.end(), rest[0].start())?;
     Some(vec![
         Edit::replacement(comma, "("),
         Edit::insertion(closed(file, last.end(), arguments), ")"),
@@ -355,17 +371,25 @@ fn partial(file: &File, function: &Expr) -> Option<Vec<Edit>> {
     }
     let open = match rest.is_empty() && call.arguments.keywords.is_empty() {
         true => Edit::insertion(inner.end(), "("),
-        false => Edit::replacement(comma_after(file, inner.end())?, "("),
+        false => {
+            let next = rest.first().map(Ranged::start);
+            let keyword = call.arguments.keywords.first().map(Ranged::start);
+            let next = next.into_iter().chain(keyword).min()?;
+            Edit::replacement(comma_after(file, inner.end(), next)?, "(")
+        }
     };
     Some(vec![Edit::deletion(before), open])
 }
 
-/// The comma behind an argument, and the blank behind it.
-fn comma_after(file: &File, end: TextSize) -> Option<TextRange> {
-    let rest = &file.source.text()[usize::from(end)..];
+/// The comma behind an argument, and the white space up to the next argument.
+fn comma_after(file: &File, end: TextSize, next: TextSize) -> Option<TextRange> {
+    let rest = file.source.slice(TextRange::new(end, next));
     let blank = rest.len() - rest.trim_start().len();
     let tail = rest[blank..].strip_prefix(',')?;
-    let length = blank + 1 + usize::from(tail.starts_with(' '));
+    // A parenthesis or a comment stays where it is.
+    let length = blank + 1 + (tail.len() - tail.trim_start().len());
+    let is_comment = tail.trim_start().starts_with('#');
+    let length = if is_comment { blank + 1 } else { length };
     Some(TextRange::at(end, TextSize::try_from(length).ok()?))
 }
 

@@ -4,7 +4,7 @@
 //! some names stay, it keeps those, and a new statement follows it.
 
 use ruff_python_ast::{self as ast, Stmt};
-use ruff_text_size::{Ranged, TextRange};
+use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use crate::diagnostic::Edit;
 use crate::model::File;
@@ -17,7 +17,10 @@ pub(super) enum Fate {
     /// Nobody uses it any more.
     Go,
     /// It comes from this module of asyncbis, under this name.
-    Come { module: String, name: String },
+    Come {
+        module: String,
+        name: String,
+    },
 }
 
 /// The edits for one import statement; `needs_module` asks for `import asyncbis` in its place.
@@ -51,7 +54,8 @@ pub(super) fn edits(
             return None;
         }
         if lines.is_empty() {
-            edits.push(file.remove_stmt(stmt, is_alone(file, id))?);
+            let edit = file.remove_stmt(stmt, is_alone(file, id))?;
+            edits.push(with_blank_lines(file, edit));
         } else {
             edits.push(Edit::replacement(stmt.range(), lines.join(&separator)));
         }
@@ -70,6 +74,27 @@ pub(super) fn edits(
     Some(edits)
 }
 
+/// Removes the blank lines before a line as well, where there are some behind it, too: a block of
+/// its own goes as a whole.
+fn with_blank_lines(file: &File, edit: Edit) -> Edit {
+    let text = file.source.text();
+    let before = &text[..edit.range.start().to_usize()];
+    let after = &text[edit.range.end().to_usize()..];
+    let kept = before.trim_end_matches([' ', '\t', '\r', '\n']);
+    let is_own_block = after.is_empty() || after.starts_with(['\n', '\r']);
+    if edit.range.is_empty() || !edit.content.is_empty() || !is_own_block || kept.is_empty() {
+        return edit;
+    }
+    // The line ending of the line above stays.
+    let lines = &before[kept.len()..];
+    let ending = lines.find('\n').map_or(0, |at| at + 1);
+    let start = kept.len() + ending;
+    Edit::deletion(TextRange::new(
+        TextSize::try_from(start).expect("inside the file"),
+        edit.range.end(),
+    ))
+}
+
 fn names(stmt: &Stmt) -> &[ast::Alias] {
     match stmt {
         Stmt::Import(node) => &node.names,
@@ -83,7 +108,10 @@ fn moved(node: &ast::StmtImportFrom, fates: &[Fate]) -> Option<Vec<Edit>> {
     let Some(Fate::Come { module: first, .. }) = fates.first() else {
         return None;
     };
-    let mut edits = vec![Edit::replacement(node.module.as_ref()?.range, first.clone())];
+    let mut edits = vec![Edit::replacement(
+        node.module.as_ref()?.range,
+        first.clone(),
+    )];
     for (alias, fate) in node.names.iter().zip(fates) {
         match fate {
             Fate::Come { module, name } if module == first => {

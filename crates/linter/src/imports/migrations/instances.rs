@@ -29,7 +29,10 @@ pub(super) fn follow<'a>(
         return Ok(edits);
     };
     let bindings = file.scope(scope).bindings(name);
-    if !bindings.iter().all(|binding| is_made_by(file, binding, is_made, scope, name)) {
+    if !bindings
+        .iter()
+        .all(|binding| is_made_by(file, binding, is_made, scope, name))
+    {
         return Err(Leave::at(
             found.name.range(),
             format!("`{name}` is also something else in this function"),
@@ -63,7 +66,10 @@ fn is_made_by(
 fn escapes(found: &Use) -> Leave {
     Leave::at(
         found.name.range(),
-        format!("what `{}` makes is handed on, so that not every use of it is seen", found.path),
+        format!(
+            "what `{}` makes is handed on, so that not every use of it is seen",
+            found.path
+        ),
     )
 }
 
@@ -121,7 +127,12 @@ fn edits_of<'a>(
     name: &str,
     changes: &[(&str, Change)],
 ) -> Result<Vec<Edit>, Leave> {
-    let unknown = || Leave::at(expr.range(), format!("`{name}` is handed on, so that not every use of it is seen"));
+    let unknown = || {
+        Leave::at(
+            expr.range(),
+            format!("`{name}` is handed on, so that not every use of it is seen"),
+        )
+    };
     let Some(parent) = file.tree.parent(expr) else {
         return match is_block(file, expr, name) {
             true => Ok(Vec::new()),
@@ -142,7 +153,12 @@ fn edits_of<'a>(
         Expr::Call(call) if std::ptr::eq(&raw const *call.func, parent) => Some(call),
         _ => None,
     });
-    let odd = || Leave::at(attribute.attr.range, format!("`{word}` is used in an unknown way"));
+    let odd = || {
+        Leave::at(
+            attribute.attr.range,
+            format!("`{word}` is used in an unknown way"),
+        )
+    };
     let renamed = |new: &str| Edit::replacement(attribute.attr.range, new);
     match (change, call) {
         (Change::Same, _) => Ok(Vec::new()),

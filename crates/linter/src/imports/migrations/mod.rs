@@ -166,7 +166,10 @@ impl<'a> Migration<'_, 'a, '_> {
             .map(|variable| self.outcomes(variable, &mut notes))
             .collect();
         let is_whole = self.library == Library::AsyncTimeout;
-        let some_stay = outcomes.iter().flatten().any(|it| !matches!(it, Outcome::Edits(_)));
+        let some_stay = outcomes
+            .iter()
+            .flatten()
+            .any(|it| !matches!(it, Outcome::Edits(_)));
         if is_whole && some_stay {
             return (Vec::new(), notes);
         }
@@ -353,7 +356,10 @@ impl<'a> Migration<'_, 'a, '_> {
                     return false;
                 };
                 let alias = &node.names[*index];
-                alias.asname.as_ref().is_some_and(|asname| *asname == alias.name)
+                alias
+                    .asname
+                    .as_ref()
+                    .is_some_and(|asname| *asname == alias.name)
             })
     }
 

@@ -134,11 +134,7 @@ const fn row(library: Library, names: &'static [&'static str], target: &'static 
     }
 }
 
-const fn nothing(
-    library: Library,
-    names: &'static [&'static str],
-    remark: &'static str,
-) -> Row {
+const fn nothing(library: Library, names: &'static [&'static str], remark: &'static str) -> Row {
     Row {
         safety: Safety::Flag,
         form: Form::Nothing,
@@ -202,13 +198,21 @@ const AIOTOOLS: &[Row] = &[
         remark: "it raises a plain `ExceptionGroup`; a file that catches `TaskGroupError` is left alone",
         ..row(
             Library::Aiotools,
-            &["TaskGroup", "taskgroup.TaskGroup", "taskgroup.base.TaskGroup"],
+            &[
+                "TaskGroup",
+                "taskgroup.TaskGroup",
+                "taskgroup.base.TaskGroup",
+            ],
             "TaskGroup",
         )
     },
     Row {
         form: call(1, &[("delay", "delay")]),
-        ..row(Library::Aiotools, &["timeout", "timeouts.timeout"], "timeout")
+        ..row(
+            Library::Aiotools,
+            &["timeout", "timeouts.timeout"],
+            "timeout",
+        )
     },
     Row {
         form: call(1, &[("when", "when")]),
@@ -218,7 +222,11 @@ const AIOTOOLS: &[Row] = &[
             "timeout_at",
         )
     },
-    row(Library::Aiotools, &["Timeout", "timeouts.Timeout"], "Timeout"),
+    row(
+        Library::Aiotools,
+        &["Timeout", "timeouts.Timeout"],
+        "Timeout",
+    ),
     Row {
         form: call(2, &[("msg", "msg")]),
         remark: "a task that ends in spite of its cancellation is no error",
@@ -249,7 +257,11 @@ const AIOTOOLS: &[Row] = &[
             "move_on_after",
         )
     },
-    row(Library::Aiotools, &["all_tasks", "compat.all_tasks"], "all_tasks"),
+    row(
+        Library::Aiotools,
+        &["all_tasks", "compat.all_tasks"],
+        "all_tasks",
+    ),
     row(
         Library::Aiotools,
         &["get_running_loop", "compat.get_running_loop"],
@@ -304,7 +316,14 @@ const AIOTOOLS: &[Row] = &[
 
 const ASYNKIT: &[Row] = &[
     Row {
-        form: call(1, &[("name", "name"), ("context", "context"), ("eager_start", "eager_start")]),
+        form: call(
+            1,
+            &[
+                ("name", "name"),
+                ("context", "context"),
+                ("eager_start", "eager_start"),
+            ],
+        ),
         remark: "with `eager_start=True` the result is always a task",
         ..row(
             Library::Asynkit,
@@ -322,7 +341,10 @@ const ASYNKIT: &[Row] = &[
         remark: "the constructor it is given must make asyncbis tasks",
         ..row(
             Library::Asynkit,
-            &["create_eager_task_factory", "coroutine.create_eager_task_factory"],
+            &[
+                "create_eager_task_factory",
+                "coroutine.create_eager_task_factory",
+            ],
             "create_eager_task_factory",
         )
     },
@@ -334,7 +356,10 @@ const ASYNKIT: &[Row] = &[
         }),
         ..row(
             Library::Asynkit,
-            &["experimental.task_timeout", "experimental.interrupt.task_timeout"],
+            &[
+                "experimental.task_timeout",
+                "experimental.interrupt.task_timeout",
+            ],
             "timeout",
         )
     },
@@ -345,23 +370,39 @@ const ASYNKIT: &[Row] = &[
     ),
     nothing(
         Library::Asynkit,
-        &["eager", "coroutine.eager", "coro_eager", "coroutine.coro_eager", "func_eager", "eager_ctx"],
+        &[
+            "eager",
+            "coroutine.eager",
+            "coro_eager",
+            "coroutine.coro_eager",
+            "func_eager",
+            "eager_ctx",
+        ],
         "a first step that fails belongs to who awaits it; the nearest thing is \
          `create_task(.., eager_start=True)`",
     ),
     nothing(
         Library::Asynkit,
-        &["experimental.task_interrupt", "experimental.interrupt.task_interrupt"],
+        &[
+            "experimental.task_interrupt",
+            "experimental.interrupt.task_interrupt",
+        ],
         "a task of asyncbis is interrupted by cancelling a scope of it",
     ),
     nothing(
         Library::Asynkit,
-        &["experimental.task_throw", "experimental.interrupt.task_throw"],
+        &[
+            "experimental.task_throw",
+            "experimental.interrupt.task_throw",
+        ],
         "a task of asyncbis is interrupted by cancelling a scope of it",
     ),
     nothing(
         Library::Asynkit,
-        &["experimental.create_pytask", "experimental.interrupt.create_pytask"],
+        &[
+            "experimental.create_pytask",
+            "experimental.interrupt.create_pytask",
+        ],
         "tasks that are not asyncbis's can't be level-cancelled",
     ),
 ];
@@ -371,7 +412,11 @@ const ANYIO: &[Row] = &[
         form: call(0, &[("deadline", "deadline"), ("shield", "shield")]),
         instance: Instance::Free(&["deadline"]),
         remark: "a scope without a deadline says `None`, not infinity; a file that reads deadlines is left alone",
-        ..row(Library::Anyio, &["CancelScope", "abc.CancelScope"], "CancelScope")
+        ..row(
+            Library::Anyio,
+            &["CancelScope", "abc.CancelScope"],
+            "CancelScope",
+        )
     },
     Row {
         form: call(1, &[("delay", "delay"), ("shield", "shield")]),
@@ -410,14 +455,22 @@ const ANYIO: &[Row] = &[
             name: "CancelledError",
             text: "{}",
         },
-        ..row(Library::Anyio, &["get_cancelled_exc_class"], "CancelledError")
+        ..row(
+            Library::Anyio,
+            &["get_cancelled_exc_class"],
+            "CancelledError",
+        )
     },
     Row {
         form: Form::Text {
             name: "get_running_loop",
             text: "{}().time()",
         },
-        ..row(Library::Anyio, &["current_time"], "get_running_loop().time()")
+        ..row(
+            Library::Anyio,
+            &["current_time"],
+            "get_running_loop().time()",
+        )
     },
     Row {
         form: call(1, &[("delay", "delay")]),
@@ -428,7 +481,11 @@ const ANYIO: &[Row] = &[
         form: call(1, &[("deadline", "when")]),
         ..row(Library::Anyio, &["sleep_until"], "sleep_until")
     },
-    row(Library::Anyio, &["lowlevel.checkpoint"], "lowlevel.checkpoint"),
+    row(
+        Library::Anyio,
+        &["lowlevel.checkpoint"],
+        "lowlevel.checkpoint",
+    ),
     row(
         Library::Anyio,
         &["lowlevel.checkpoint_if_cancelled"],
