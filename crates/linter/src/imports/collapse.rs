@@ -12,7 +12,7 @@
 
 use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::{self as ast, CmpOp, ExceptHandler, Expr, Stmt};
-use ruff_text_size::{Ranged, TextRange};
+use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use super::names;
 use super::plan::{NEW, Outcome, Plan, counterpart_of};
@@ -73,11 +73,11 @@ impl<'a> Collapse<'_, '_, 'a> {
             .iter()
             .map(|import| self.new_import(import))
             .collect::<Option<_>>()?;
-        let comment = self.comments(stmt, wanted)?;
+        let (comment, end) = self.comments(stmt, wanted)?;
         let indentation = self.file.indentation(stmt)?;
         let separator = format!("{}{indentation}", self.file.newline());
         let text = format!("{}{comment}", lines.join(&separator));
-        Some(Edit::replacement(stmt.range(), text))
+        Some(Edit::replacement(TextRange::new(stmt.start(), end), text))
     }
 
     /// The branch for newer Pythons and the one for older.
@@ -170,34 +170,32 @@ impl<'a> Collapse<'_, '_, 'a> {
         })
     }
 
-    /// The comment that stays behind the import; `None` where a comment says more than tools read.
-    fn comments(&self, stmt: &Stmt, wanted: &[Stmt]) -> Option<String> {
-        let mut kept = String::new();
+    /// The comment that stays behind the import, and where what is replaced ends; `None` where a
+    /// comment says more than tools read. Those beside the other branch go with it.
+    fn comments(&self, stmt: &Stmt, wanted: &[Stmt]) -> Option<(String, TextSize)> {
         let last = wanted.last()?;
-        let end = self.file.line_end(stmt.end());
-        let range = TextRange::new(stmt.start(), end);
+        let line_end = self.file.line_end(stmt.end());
+        let is_wanted_last = last.end() == stmt.end();
+        let end = if is_wanted_last { stmt.end() } else { line_end };
+        let mut kept = String::new();
         for token in self.file.tokens() {
-            if token.kind() != TokenKind::Comment || !range.contains_range(token.range()) {
+            let is_inside = stmt.start() <= token.start() && token.end() <= line_end;
+            if token.kind() != TokenKind::Comment || !is_inside {
                 continue;
             }
             let text = self.file.source.slice(token.range());
             if !is_pragma(text) {
                 return None;
             }
-            // Behind the whole statement it stays by itself.
-            let is_beside = token.start() > last.end()
-                && token.start() < self.file.line_end(last.end())
-                && token.end() <= stmt.end();
-            if is_beside
-                && text
-                    .trim_start_matches('#')
-                    .trim_start()
-                    .starts_with("noqa")
-            {
+            let own_line = TextRange::new(last.end(), self.file.line_end(last.end()));
+            if own_line.contains_range(token.range()) && !is_wanted_last {
                 kept = format!("  {text}");
             }
         }
-        Some(kept)
+        // White space behind the statement stays where no comment goes.
+        let behind = TextRange::new(stmt.end(), end);
+        let has_comment = self.file.source.slice(behind).contains('#');
+        Some((kept, if has_comment { end } else { stmt.end() }))
     }
 }
 

@@ -35,20 +35,27 @@ fn at_use(variable: &Variable, outcome: &Outcome, used: &Use, edits: &mut Vec<Ed
         (Outcome::Alias { second: Some(it) }, Fate::Keep(_)) => {
             edits.push(Edit::replacement(used.root, it.name.as_str()));
         }
-        (Outcome::Alias { .. }, Fate::Move(_) | Fate::RunningLoop) => {}
+        (Outcome::Submodule { renames: true }, Fate::Move(_) | Fate::RunningLoop) => {
+            edits.push(Edit::replacement(used.root, NEW));
+        }
+        (Outcome::Alias { .. } | Outcome::Submodule { .. }, Fate::Move(_) | Fate::RunningLoop) => {}
         _ => return,
     }
-    let (is_shortened, name) = match &fate {
-        Fate::Move(found) => (found.parts == 2 && !found.path.contains('.'), None),
-        Fate::RunningLoop => (used.attributes.len() == 2, Some("get_running_loop")),
-        Fate::Whole | Fate::Keep(_) => (false, None),
-    };
+    let is_package = !matches!(outcome, Outcome::Submodule { .. });
+    let is_shortened = is_package
+        && match &fate {
+            Fate::Move(found) => found.parts == 2 && !found.path.contains('.'),
+            Fate::RunningLoop => used.attributes.len() == 2,
+            Fate::Whole | Fate::Keep(_) => false,
+        };
     if is_shortened && let Some((_, submodule)) = used.attributes.first() {
         let range = TextRange::new(used.root.end(), submodule.end());
         edits.push(Edit::deletion(range));
     }
-    if let (Some(name), Some((_, last))) = (name, used.attributes.last()) {
-        edits.push(Edit::replacement(*last, name));
+    if fate == Fate::RunningLoop
+        && let Some((_, last)) = used.attributes.last()
+    {
+        edits.push(Edit::replacement(*last, "get_running_loop"));
     }
 }
 
@@ -66,7 +73,9 @@ pub fn at_declarations(file: &File, variables: &Variables, plan: &Plan) -> Vec<E
         for name in names {
             if let Some(outcome) = declared(file, variables, plan, data.scope, name) {
                 edits.extend(match outcome {
-                    Outcome::Rename { keeps: false } => Some(Edit::replacement(name.range(), NEW)),
+                    Outcome::Rename { keeps: false } | Outcome::Submodule { renames: true } => {
+                        Some(Edit::replacement(name.range(), NEW))
+                    }
                     Outcome::Rename { keeps: true } => {
                         Some(Edit::insertion(name.end(), format!(", {NEW}")))
                     }

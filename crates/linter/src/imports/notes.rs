@@ -86,6 +86,11 @@ fn kept(range: TextRange, path: &[&str], reason: Reason) -> Note {
                 advice,
             )
         }
+        Reason::Absent if found.kind.is_offered() => (
+            NoteKind::KeepsAsyncio,
+            format!("`asyncio.{name}` stays: it is spread over lines"),
+            "Write it on one line, and run the rewrite again",
+        ),
         Reason::Absent => (
             NoteKind::KeepsAsyncio,
             format!("`asyncio.{name}` stays: asyncbis does not have it"),
@@ -159,7 +164,7 @@ fn note_on_name(variable: &Variable, site: &Site, outcome: &Outcome) -> Option<N
                 .iter()
                 .filter(|used| matches!(fate(variable, used), Fate::Keep(_)))
                 .map(|used| used.path().join("."))
-                .next();
+                .find(|name| !name.is_empty());
             let message = match absent {
                 Some(name) => {
                     format!("`asyncio.{module}` stays: asyncbis has no `{module}.{name}`")

@@ -29,8 +29,9 @@ pub enum Outcome {
     Alias { second: Option<Second> },
     /// `from asyncbis import sleep`: the uses stay.
     From,
-    /// `import asyncbis as events`: the uses stay, because asyncbis has them all.
-    Module,
+    /// A submodule of which asyncbis has all that is used: `events.Handle` is `asyncbis.Handle`, or
+    /// the uses stay below `import asyncbis as events`.
+    Submodule { renames: bool },
 }
 
 /// The name under which asyncio itself is reached where `asyncio` means asyncbis.
@@ -268,7 +269,7 @@ impl Decide<'_, '_, '_> {
         let [site] = variable.sites.as_slice() else {
             return Outcome::Stay;
         };
-        let moves = |used: &Use| matches!(fate(variable, used), Fate::Move(_));
+        let moves = |used: &Use| matches!(fate(variable, used), Fate::Move(_) | Fate::RunningLoop);
         let all_move = variable.uses.iter().all(moves);
         if counterpart_of(site).is_some_and(|found| found.kind.is_offered()) {
             return match all_move {
@@ -285,7 +286,8 @@ impl Decide<'_, '_, '_> {
         {
             return Outcome::Stay;
         }
-        Outcome::Module
+        let renames = self.options.style == Style::Rename && self.can_rename(variable);
+        Outcome::Submodule { renames }
     }
 
     /// `from asyncio import sleep`.
@@ -368,7 +370,7 @@ fn names_bound_by_type_parameters(file: &File, variables: &Variables) -> bool {
 pub fn asyncbis_at_top(file: &File, variables: &Variables, plan: &Plan) -> Option<String> {
     for (variable, outcome) in variables.list.iter().zip(&plan.outcomes) {
         let name = match outcome {
-            Outcome::Rename { .. } => NEW,
+            Outcome::Rename { .. } | Outcome::Submodule { renames: true } => NEW,
             Outcome::Alias { .. } if !variable.is_foreign => variable.name,
             _ => continue,
         };

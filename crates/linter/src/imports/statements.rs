@@ -50,10 +50,13 @@ struct Writer<'w, 'f, 'a> {
     file: &'f File<'a>,
     variables: &'w Variables<'a>,
     plan: &'w Plan,
-    /// What the blocks import that were rewritten so far.
-    written: FxHashSet<(Option<StmtId>, u32, String)>,
+    /// What the blocks import that were rewritten so far, and whether `import asyncio` stood there.
+    written: FxHashSet<(Block, String, bool)>,
     edits: Vec<Edit>,
 }
+
+/// A block: its statement and the part of it.
+type Block = (Option<StmtId>, u32);
 
 /// What becomes of one module of `import a, b`.
 struct NewName {
@@ -83,27 +86,25 @@ impl<'w, 'a> Writer<'w, '_, 'a> {
         let mut added = Vec::new();
         for (index, alias) in node.names.iter().enumerate() {
             let Some((variable, site, outcome)) = self.site(alias) else {
-                self.remember(id, self.file.source.slice(alias.range).to_owned());
                 continue;
             };
             let new = new_name(variable, site, outcome);
-            let has_it = |text: &str| self.is_imported(id, variable, text);
-            // Whoever imports asyncio twice imports asyncbis twice.
-            let is_repeated = matches!(site.source, Source::Package)
-                && !self.has_import_of_new(id, variable, new.replaced.as_deref());
+            let is_package = matches!(site.source, Source::Package);
             match new.replaced {
-                Some(text) if !is_repeated && has_it(&text) => dropped.push(index),
+                Some(text) if self.is_imported(id, variable, &text, is_package) => {
+                    dropped.push(index);
+                }
                 Some(text) => {
                     edits.push(Edit::replacement(alias.range, text.as_str()));
-                    self.remember(id, text);
+                    self.remember(id, text, is_package);
                 }
                 None => {}
             }
             if let Some(text) = new.added
-                && !self.is_imported(id, variable, &text)
+                && !self.is_imported(id, variable, &text, false)
             {
                 added.push(text.clone());
-                self.remember(id, text);
+                self.remember(id, text, false);
             }
         }
         if dropped.len() == node.names.len() && added.is_empty() {
@@ -135,18 +136,7 @@ impl<'w, 'a> Writer<'w, '_, 'a> {
     /// Removes a statement that would only repeat another one; where a comment stands beside it,
     /// or another statement, it repeats it.
     fn drop_statement(&mut self, id: StmtId, node: &ast::StmtImport) {
-        let data = self.file.tree.stmt(id);
-        let line_end = self.file.line_end(node.end());
-        let is_alone = self
-            .file
-            .source
-            .slice(TextRange::new(node.end(), line_end))
-            .trim()
-            .is_empty();
-        let removed = is_alone
-            .then(|| self.file.remove_stmt(data.node, false))
-            .flatten();
-        match removed {
+        match self.removed(id) {
             Some(edit) => self.edits.push(edit),
             None => {
                 for alias in &node.names {
@@ -160,6 +150,18 @@ impl<'w, 'a> Writer<'w, '_, 'a> {
         }
     }
 
+    /// The removal of a statement that stands alone on its lines, without a comment.
+    fn removed(&self, id: StmtId) -> Option<Edit> {
+        let stmt = self.file.tree.stmt(id).node;
+        let line_end = self.file.line_end(stmt.end());
+        let behind = TextRange::new(stmt.end(), line_end);
+        let has_comment = self.file.source.slice(stmt.range()).contains('#');
+        let is_alone = self.file.source.slice(behind).trim().is_empty() && !has_comment;
+        is_alone
+            .then(|| self.file.remove_stmt(stmt, false))
+            .flatten()
+    }
+
     /// Removes some modules of a statement that keeps others.
     fn drop_names(&self, node: &ast::StmtImport, dropped: &[usize], edits: &mut Vec<Edit>) {
         for index in dropped {
@@ -171,12 +173,11 @@ impl<'w, 'a> Writer<'w, '_, 'a> {
         }
     }
 
-    fn remember(&mut self, id: StmtId, text: String) {
-        let (parent, part) = self.block(id);
-        self.written.insert((parent, part, text));
+    fn remember(&mut self, id: StmtId, text: String, is_package: bool) {
+        self.written.insert((self.block(id), text, is_package));
     }
 
-    fn block(&self, id: StmtId) -> (Option<StmtId>, u32) {
+    fn block(&self, id: StmtId) -> Block {
         let data = self.file.tree.stmt(id);
         let part = match data.part {
             Part::Body => 0,
@@ -188,15 +189,20 @@ impl<'w, 'a> Writer<'w, '_, 'a> {
         (data.parent, part)
     }
 
-    /// Whether the block of a statement imports this by another statement.
-    fn is_imported(&self, id: StmtId, variable: &Variable, text: &str) -> bool {
-        let (parent, part) = self.block(id);
-        self.written.contains(&(parent, part, text.to_owned()))
-            || self.has_import_of_new(id, variable, Some(text))
+    /// Whether the block of a statement imports this by another statement. Whoever imports asyncio
+    /// twice imports asyncbis twice.
+    fn is_imported(&self, id: StmtId, variable: &Variable, text: &str, is_package: bool) -> bool {
+        let has_written = |by_package: bool| {
+            let key = (self.block(id), text.to_owned(), by_package);
+            self.written.contains(&key)
+        };
+        has_written(false)
+            || !is_package && has_written(true)
+            || self.has_import_of_new(id, variable, text)
     }
 
     /// Whether the file itself already has this import in the same block, before any use.
-    fn has_import_of_new(&self, id: StmtId, variable: &Variable, text: Option<&str>) -> bool {
+    fn has_import_of_new(&self, id: StmtId, variable: &Variable, text: &str) -> bool {
         let own = self.file.tree.stmt(id).node.range();
         self.file.tree.stmt_ids().any(|other| {
             let Stmt::Import(node) = self.file.tree.stmt(other).node else {
@@ -205,7 +211,7 @@ impl<'w, 'a> Writer<'w, '_, 'a> {
             let has_it = node
                 .names
                 .iter()
-                .any(|alias| Some(self.file.source.slice(alias.range)) == text);
+                .any(|alias| self.file.source.slice(alias.range) == text);
             let is_before = node.start() <= own.start();
             let is_used_between = || {
                 let between = TextRange::new(own.end(), node.start());
@@ -219,7 +225,7 @@ impl<'w, 'a> Writer<'w, '_, 'a> {
     fn import_from(&mut self, id: StmtId, node: &ast::StmtImportFrom) {
         let mut groups: Vec<Group> = Vec::new();
         for (index, alias) in node.names.iter().enumerate() {
-            let head = self.new_head(node, alias);
+            let head = self.new_head(alias);
             match groups.iter_mut().find(|group| group.head == head) {
                 Some(group) => group.members.push(index),
                 None => groups.push(Group {
@@ -228,13 +234,25 @@ impl<'w, 'a> Writer<'w, '_, 'a> {
                 }),
             }
         }
+        let mut dropped = false;
+        groups.retain(|group| {
+            let is_there = self.is_module_there(id, node, group);
+            dropped |= is_there;
+            !is_there
+        });
         match groups.as_slice() {
-            [Group { head: None, .. }] | [] => {}
+            [] => {
+                let repeated = Edit::replacement(node.range, format!("import {NEW}"));
+                self.edits.push(self.removed(id).unwrap_or(repeated));
+            }
+            [Group { head: None, .. }] if !dropped => {}
             [
                 Group {
                     head: Some(head), ..
                 },
-            ] => self.edits.push(one_group(node, head)),
+            ] if !dropped => {
+                self.edits.push(one_group(node, head));
+            }
             _ => {
                 // What stays comes first.
                 groups.sort_by_key(|group| group.head.is_some());
@@ -244,15 +262,33 @@ impl<'w, 'a> Writer<'w, '_, 'a> {
         }
     }
 
+    /// Whether a group is an import of a module that the block has by another statement; if not it
+    /// has it from now on.
+    fn is_module_there(&mut self, id: StmtId, node: &ast::StmtImportFrom, group: &Group) -> bool {
+        let Some(Head::Module(text)) = &group.head else {
+            return false;
+        };
+        let Some((variable, _, _)) = self.site(&node.names[group.members[0]]) else {
+            return false;
+        };
+        if self.is_imported(id, variable, text, false) {
+            return true;
+        }
+        self.remember(id, text.clone(), false);
+        false
+    }
+
     /// How the statement begins that will bring a name: `from asyncbis import`; `None` where it
     /// stays as it is.
-    fn new_head(&self, node: &ast::StmtImportFrom, alias: &Alias) -> Option<Head> {
+    fn new_head(&self, alias: &Alias) -> Option<Head> {
         let (_, site, outcome) = self.site(alias)?;
         let found = counterpart_of(site)?;
-        let _ = node;
         match outcome {
             Outcome::From if found.kind.is_offered() => Some(Head::From(module_of(&found.path))),
-            Outcome::Module => Some(Head::Module(format!("{NEW} as {}", bound_name(alias)))),
+            Outcome::Submodule { renames: true } => Some(Head::Module(NEW.to_owned())),
+            Outcome::Submodule { renames: false } => {
+                Some(Head::Module(format!("{NEW} as {}", bound_name(alias))))
+            }
             _ => None,
         }
     }
@@ -336,7 +372,7 @@ fn new_name(variable: &Variable, site: &Site, outcome: &Outcome) -> NewName {
             },
             _ => stays,
         },
-        Outcome::Module => NewName {
+        Outcome::Submodule { .. } => NewName {
             replaced: Some(format!("{NEW} as {name}")),
             added: None,
         },

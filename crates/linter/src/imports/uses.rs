@@ -296,8 +296,7 @@ fn use_of<'a>(file: &File<'a>, root: &'a Expr, name: &ast::ExprName) -> Option<U
         top = file.tree.parent(top)?;
     }
     let access = match (context, attributes.is_empty()) {
-        (ExprContext::Load, true) => reflection(file, top),
-        (ExprContext::Load, false) => Access::Read,
+        (ExprContext::Load, _) => reflection(file, top),
         (ExprContext::Del, true) => Access::Unbind,
         // A binding of another kind: the variable is foreign.
         (_, true) => return None,

@@ -182,6 +182,9 @@ impl<'a> Builder<'a> {
         }
         let id = FunctionId(self.tree.functions.len() as u32);
         self.bind(def.name.as_str(), def.name.range, BindingKind::Function(id));
+        if let Some(parameters) = &def.type_params {
+            self.visit_type_params(parameters);
+        }
         for parameter in &*def.parameters {
             if let Some(default) = parameter.default() {
                 self.visit_expr(default);
