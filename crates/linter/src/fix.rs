@@ -204,6 +204,16 @@ impl<'a> File<'a> {
             .any(|line| line.trim_start().starts_with('#'))
     }
 
+    /// The comments in a range, which an edit that replaces the range would lose.
+    pub(crate) fn comments_in(&self, range: TextRange) -> Vec<&'a str> {
+        self.tokens()
+            .in_range(range)
+            .iter()
+            .filter(|token| token.kind() == TokenKind::Comment)
+            .map(|token| self.source.slice(token.range()))
+            .collect()
+    }
+
     pub(crate) fn ends_its_line(&self, offset: TextSize) -> bool {
         let rest = &self.source.text()[TextRange::new(offset, self.line_end(offset))];
         let rest = rest.trim_start();

@@ -240,9 +240,11 @@ impl<'a> File<'a> {
         let body = self.body();
         let newline = self.newline();
         let asyncio = body.iter().find(|stmt| is_import_of(stmt, "asyncio"));
+        // `__all__` and the like may stand between `from __future__` and the other imports.
         let leading = body
             .iter()
-            .take_while(|stmt| is_import(stmt) || is_docstring(stmt));
+            .take_while(|stmt| is_import(stmt) || is_docstring(stmt) || is_dunder(stmt))
+            .filter(|stmt| !is_dunder(stmt));
         let edit = if let Some(stmt) = asyncio.or(leading.last()) {
             let gap = if is_docstring(stmt) || is_future_import(stmt) {
                 newline
@@ -324,6 +326,12 @@ fn is_import(stmt: &Stmt) -> bool {
 
 fn is_docstring(stmt: &Stmt) -> bool {
     matches!(stmt, Stmt::Expr(node) if node.value.is_string_literal_expr())
+}
+
+/// `__all__ = [..]`
+fn is_dunder(stmt: &Stmt) -> bool {
+    matches!(stmt, Stmt::Assign(node) if matches!(node.targets.as_slice(),
+        [Expr::Name(name)] if name.id.starts_with("__") && name.id.ends_with("__")))
 }
 
 fn is_future_import(stmt: &Stmt) -> bool {

@@ -14,12 +14,26 @@ use crate::model::File;
 use crate::model::caught::is_log;
 use crate::model::exceptions::Catches;
 use crate::model::handlers::{Catcher, CatcherKind};
+use crate::model::names::dotted_text;
+use crate::model::suspend::Suspension;
+use crate::model::tree::{Part, StmtId};
 
 /// Lets the cancellation through, where the handler only logs: a `raise` at its end, or a clause
 /// of its own above where the handler is for other exceptions, too.
-pub(crate) fn raise_again<'a>(file: &File<'a>, catcher: &Catcher<'a>) -> Option<Fix> {
+///
+/// There is no fix where the function goes on with something that a `raise` would skip, before it
+/// comes to `again`, where the cancelled task raises anyway.
+pub(crate) fn raise_again<'a>(
+    file: &File<'a>,
+    catcher: &Catcher<'a>,
+    again: Option<&Suspension<'a>>,
+) -> Option<Fix> {
     let handler = catcher.handler()?;
-    if !only_logs(handler) {
+    let leaves = matches!(
+        handler.body.last(),
+        Some(Stmt::Return(_) | Stmt::Continue(_))
+    );
+    if !only_logs(handler) || !leaves && skips_something(file, catcher.stmt, again) {
         return None;
     }
     let edits = if is_alone(file, catcher, handler) {
@@ -45,12 +59,17 @@ pub(crate) fn raise_unreplaced<'a>(file: &File<'a>, catcher: &Catcher<'a>) -> Op
     unsafe_fix(file, "Raise the cancellation itself", edits)
 }
 
-/// Takes the cancellation out of `suppress(..)`, and the `suppress` away where nothing is left.
-pub(crate) fn unsuppress<'a>(file: &File<'a>, catcher: &Catcher<'a>) -> Option<Fix> {
+/// Takes the cancellation out of `suppress(..)`, and the `suppress` away where nothing is left; no
+/// fix where something would be skipped then, as in [`raise_again`].
+pub(crate) fn unsuppress<'a>(
+    file: &File<'a>,
+    catcher: &Catcher<'a>,
+    again: Option<&Suspension<'a>>,
+) -> Option<Fix> {
     let CatcherKind::Suppress(class) = catcher.kind else {
         return None;
     };
-    if !file.is_cancelled_error(class) {
+    if !file.is_cancelled_error(class) || skips_something(file, catcher.stmt, again) {
         return None;
     }
     let stmt = file.tree.stmt(catcher.stmt).node;
@@ -66,6 +85,46 @@ pub(crate) fn unsuppress<'a>(file: &File<'a>, catcher: &Catcher<'a>) -> Option<F
         classes => remove_element(classes, class)?,
     };
     unsafe_fix(file, "Let the cancellation through", vec![edit])
+}
+
+/// Whether a function that doesn't end behind a statement does something there, other than to log
+/// or to go round a loop, before it comes to the place where it ends anyway.
+fn skips_something<'a>(file: &File<'a>, stmt: StmtId, end: Option<&Suspension<'a>>) -> bool {
+    let mut current = stmt;
+    loop {
+        let data = file.tree.stmt(current);
+        let Some(parent) = data.parent else {
+            return false;
+        };
+        let block = file.block_of(current);
+        let own = block.iter().position(|it| file.tree.stmt_id(it) == current);
+        let mut next: Vec<&Stmt> = own.map_or(Vec::new(), |own| block[own + 1..].iter().collect());
+        let node = file.tree.stmt(parent).node;
+        if let (Stmt::Try(node), Part::Body) = (node, data.part) {
+            next.extend(&node.orelse);
+        }
+        for stmt in next {
+            match stmt {
+                _ if end.is_some_and(|end| file.tree.stmt_id(stmt) == end.stmt) => return false,
+                Stmt::Return(node) => {
+                    return node.value.as_deref().is_some_and(|it| !is_simple_value(it));
+                }
+                Stmt::Continue(_) | Stmt::Raise(_) => return false,
+                stmt if !is_log(stmt) => return true,
+                _ => {}
+            }
+        }
+        let goes_round = matches!(node, Stmt::While(_) | Stmt::For(_)) && data.part == Part::Body;
+        if goes_round || matches!(node, Stmt::FunctionDef(_) | Stmt::ClassDef(_)) {
+            return false;
+        }
+        current = parent;
+    }
+}
+
+/// Whether it does nothing to evaluate an expression.
+fn is_simple_value(expr: &Expr) -> bool {
+    expr.is_literal_expr() || dotted_text(expr).is_some()
 }
 
 fn unsafe_fix(file: &File, title: &str, edits: Vec<Edit>) -> Option<Fix> {

@@ -5,8 +5,9 @@
 //! suppresses, or the selection leaves out, isn't fixed.
 //!
 //! Invariants: a text that parsed still parses; a fix that would break it is left out and named; the
-//! result has nothing left to fix, or it is the text as it was; a file with a syntax error, or one
-//! on which a rule panics, is left alone.
+//! result has nothing left to fix, or it is the text as it was; it has no more findings at or above
+//! warning than the text had, so that a fix that uncovers others is withheld; a file with a syntax
+//! error, or one on which a rule panics, is left alone.
 //!
 //! Not here: applying one round (`fix.rs`), reading and writing files.
 
@@ -17,7 +18,7 @@ use rustc_hash::FxHashSet;
 use crate::Settings;
 use crate::apply::Applied;
 use crate::check::{Checked, RulePanic, check, panic_message};
-use crate::diagnostic::{Applicability, Edit, Fix};
+use crate::diagnostic::{Applicability, Edit, Fix, Severity};
 
 use crate::imports::{self, Facts, Note, Rewrite};
 use crate::model::{File, Parsed};
@@ -58,6 +59,8 @@ pub struct Rounds {
     pub rewritten: bool,
     /// What is found in the file as it is now.
     pub checked: Checked,
+    /// Whether there is more than before.
+    is_worse: bool,
     /// What the import rewrite leaves to the reader, in the file as it is now.
     pub notes: Vec<Note>,
     pub facts: Facts,
@@ -103,15 +106,38 @@ pub fn fix(source: SourceFile, settings: &Settings, options: &FixOptions) -> Rou
         target_asyncbis: settings.target_asyncbis || options.rewrite.is_some(),
         ..settings.clone()
     };
+    let all = run(source.clone(), settings, options, RuleSet::EMPTY);
+    if !all.is_worse || all.applied.is_empty() {
+        return all;
+    }
+    let rules: Vec<Rule> = all.applied.iter().map(|(rule, _)| *rule).collect();
+    for rule in &rules {
+        let others = run(
+            source.clone(),
+            settings,
+            options,
+            RuleSet::from_iter([*rule]),
+        );
+        if !others.is_worse {
+            return others;
+        }
+    }
+    run(source, settings, options, rules.into_iter().collect())
+}
+
+/// The rounds without the fixes of some rules.
+fn run(source: SourceFile, settings: &Settings, options: &FixOptions, without: RuleSet) -> Rounds {
     let mut run = Run {
         settings,
         options,
         applied: Vec::new(),
         rewritten: false,
         broken: Vec::new(),
-        barred: RuleSet::EMPTY,
+        barred: without,
+        before: 0,
     };
     let first = run.look(&source);
+    run.before = harms(&first.checked);
     if first.is_left_alone() {
         return run.end(source, first, Outcome::Unchanged);
     }
@@ -163,8 +189,16 @@ struct Run<'a> {
     applied: Vec<(Rule, usize)>,
     rewritten: bool,
     broken: Vec<Broken>,
-    /// The rules whose fixes break the text.
+    /// The rules whose fixes are left out.
     barred: RuleSet,
+    /// How many findings there were at or above warning.
+    before: usize,
+}
+
+/// How many findings there are at or above warning.
+fn harms(checked: &Checked) -> usize {
+    let found = checked.diagnostics.iter();
+    found.filter(|it| it.severity >= Severity::Warning).count()
 }
 
 impl Run<'_> {
@@ -259,6 +293,7 @@ impl Run<'_> {
             },
             applied: self.applied,
             rewritten: self.rewritten,
+            is_worse: harms(&look.checked) > self.before,
             checked: look.checked,
             notes: look.rewrite.notes,
             facts: look.rewrite.facts,

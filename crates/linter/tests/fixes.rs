@@ -3,14 +3,15 @@
 //! On a page a block ```` ```python ```` is a program, and the block ```` ```python fixed ```` after
 //! it the program after every fix, unsafe ones too, for code that targets asyncbis; words behind
 //! `fixed` change that: `safe` (no unsafe fixes), `asyncio` (the code targets asyncio), `5s`
-//! (cleanup is shielded for 5 seconds). ```` ```python unchanged ```` is a program that stays.
+//! (cleanup is shielded for 5 seconds), `info` (also what is only an information). ```` ```python unchanged ```` is a program that stays, with
+//! the same words.
 //! `UPDATE_FIXES=1 cargo test -p asyncbis-linter --test fixes` writes the fixed blocks.
 
 use std::fs;
 use std::path::PathBuf;
 
 use linter::rounds::{FixOptions, Outcome, Rounds, fix};
-use linter::{Settings, SourceFile, SourceKind};
+use linter::{Settings, Severity, SourceFile, SourceKind};
 
 const FENCE: &str = "```";
 
@@ -19,6 +20,11 @@ fn fixed(code: &str, words: &str) -> Rounds {
     let settings = Settings {
         target_asyncbis: !has("asyncio"),
         cleanup_timeout: has("5s").then_some(5.0),
+        min_severity: if has("info") {
+            Severity::Info
+        } else {
+            Severity::Warning
+        },
         ..Settings::default()
     };
     let options = FixOptions {
@@ -76,8 +82,8 @@ fn replay(page: &str, name: &str, wrong: &mut Vec<String>) -> String {
         let mut now = block.clone();
         if info == "python" {
             program = Some(block.clone());
-        } else if info == "python unchanged" {
-            now = fixed(&block, "").source.text().to_owned();
+        } else if let Some(words) = info.strip_prefix("python unchanged") {
+            now = fixed(&block, words).source.text().to_owned();
         } else if let Some(words) = info.strip_prefix("python fixed") {
             let program = program.as_deref().expect("a program comes first");
             now = fixed(program, words).source.text().to_owned();

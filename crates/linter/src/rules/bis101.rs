@@ -50,7 +50,7 @@ pub(crate) fn check(file: &File, report: &mut Report) {
             .and(file.loop_keyword(spin.loop_stmt), file.spin_label(spin))
             .and(catcher.sources[0].range, "raises at once in every round")
             .help(help)
-            .fix(reraise::raise_again(file, catcher));
+            .fix(reraise::raise_again(file, catcher, None));
     }
 }
 

@@ -41,20 +41,27 @@ pub(crate) fn check(file: &File, report: &mut Report) {
             .and(catcher.sources[0].range, "cancelled here first")
             .and(at.range, what)
             .help(help)
-            .fix(shield_rest(file, catcher, at).or_else(|| raise_again(file, catcher, *in_loop)));
+            .fix(
+                shield_rest(file, catcher, at).or_else(|| raise_again(file, catcher, at, *in_loop)),
+            );
     }
 }
 
 /// Raises where going on is not the point of the handler: in a loop, or where it takes the
 /// cancellation for one of several errors. A handler for the cancellation alone that lets the code
 /// below run may mean just that.
-fn raise_again<'a>(file: &File<'a>, catcher: &Catcher<'a>, in_loop: bool) -> Option<Fix> {
+fn raise_again<'a>(
+    file: &File<'a>,
+    catcher: &Catcher<'a>,
+    at: &Suspension<'a>,
+    in_loop: bool,
+) -> Option<Fix> {
     let is_one_of_several = catcher
         .handler()
         .and_then(|handler| handler.type_.as_deref())
         .is_some_and(|class| !file.is_cancelled_error(class));
     (in_loop || is_one_of_several)
-        .then(|| reraise::raise_again(file, catcher))
+        .then(|| reraise::raise_again(file, catcher, Some(at)))
         .flatten()
 }
 

@@ -29,6 +29,6 @@ pub(crate) fn check(file: &File, report: &mut Report) {
                 "Catch `Exception`, which lets the cancellation through, or put \
                  `except asyncio.CancelledError: raise` above",
             )
-            .fix(reraise::raise_again(file, catcher));
+            .fix(reraise::raise_again(file, catcher, None));
     }
 }

@@ -18,6 +18,10 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         let source = catcher.sources[0].range;
         let class = file.source.slice(catcher.range());
         let message = format!("`suppress({class})` swallows the cancellation");
+        let again = match fate {
+            Fate::AwaitsAgain { at, .. } => Some(at),
+            _ => None,
+        };
         match fate {
             Fate::Spins(spin) => {
                 let severity = if spin.bounded {
@@ -45,6 +49,6 @@ pub(crate) fn check(file: &File, report: &mut Report) {
         .help(format!(
             "Take `{class}` out of `suppress()`, so that the cancellation goes on"
         ))
-        .fix(reraise::unsuppress(file, catcher));
+        .fix(reraise::unsuppress(file, catcher, again));
     }
 }

@@ -235,13 +235,16 @@ fn cancel_and_wait<'a>(
     }
     let ([cancel_and_wait], import) =
         file.asyncbis_at(["cancel_and_wait"], file.tree.stmt_id(first))?;
+    // One comment finds its place behind the new line; of several none would be right.
     let range = TextRange::new(first.start(), file.line_end(last.end()));
-    if file.has_comment_line(range) {
-        return None;
-    }
+    let comment = match file.comments_in(range).as_slice() {
+        [] => String::new(),
+        [only] if !file.has_comment_line(range) => format!("  {only}"),
+        _ => return None,
+    };
     let mut edits = vec![Edit::replacement(
         range,
-        format!("await {cancel_and_wait}({tasks})"),
+        format!("await {cancel_and_wait}({tasks}){comment}"),
     )];
     edits.extend(import);
     file.fix(
