@@ -1,5 +1,5 @@
 //! Runs the transcripts of `tests/cli/*.md` with the built command and compares what it prints, and
-//! the hook for pre-commit.
+//! the hooks for pre-commit.
 //!
 //! A section (`##`) is a test with a folder of its own. A block ```` ```text a.py ```` (any
 //! language, then a path) becomes a file; in a block ```` ```console ```` every line that begins
@@ -117,27 +117,80 @@ fn run(command: &str, folder: &Path) -> String {
     text
 }
 
-/// pre-commit names every changed file: the hook leaves out what is excluded, and checks the rest.
-#[test]
-fn the_pre_commit_hook_does_what_it_promises() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let hooks = fs::read_to_string(root.join(".pre-commit-hooks.yaml")).unwrap();
-    let entry = |line: &str| line.trim().strip_prefix("entry: ").map(str::to_owned);
-    let entry = hooks
-        .lines()
-        .find_map(entry)
-        .expect("the hook has an entry");
-    let folder = tempfile::tempdir().unwrap();
-    let config = "exclude = ['vendor']\n";
-    fs::write(folder.path().join("asyncbis-lint.toml"), config).unwrap();
-    for name in ["src", "vendor"] {
-        fs::create_dir(folder.path().join(name)).unwrap();
-        let program = "x = 1  # noqa: BIS777\n";
-        fs::write(folder.path().join(name).join("a.py"), program).unwrap();
+/// The hooks of the manifest, each with its keys.
+fn hooks() -> Vec<Vec<(String, String)>> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(".pre-commit-hooks.yaml");
+    let text = fs::read_to_string(manifest).unwrap();
+    let mut hooks: Vec<Vec<(String, String)>> = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let Some((key, value)) = line.split_once(": ") else {
+            assert_eq!(line, "", "a line without a key");
+            continue;
+        };
+        let key = match key.strip_prefix("- ") {
+            Some(key) => {
+                hooks.push(Vec::new());
+                key
+            }
+            None => key.trim_start(),
+        };
+        let value = value.trim_matches('"').to_owned();
+        hooks.last_mut().unwrap().push((key.to_owned(), value));
     }
-    let both = format!("{entry} vendor/a.py src/a.py --output-format concise --quiet");
+    hooks
+}
+
+/// pre-commit names every changed file: the hooks leave out what is excluded, and do the rest.
+#[test]
+fn the_pre_commit_hooks_do_what_they_promise() {
+    const COMMON: [(&str, &str); 5] = [
+        ("language", "rust"),
+        ("language_version", "stable"),
+        ("types_or", "[python, pyi, jupyter]"),
+        ("require_serial", "true"),
+        ("minimum_pre_commit_version", "2.21.0"),
+    ];
+    let hooks = hooks();
+    let value = |hook: usize, key: &str| {
+        let found = hooks[hook].iter().find(|(known, _)| known == key);
+        found.unwrap_or_else(|| panic!("no key `{key}`")).1.as_str()
+    };
+    for hook in 0..hooks.len() {
+        for (key, expected) in COMMON {
+            assert_eq!(value(hook, key), expected, "{key}");
+        }
+        let entry = value(hook, "entry");
+        assert!(entry.ends_with(" --force-exclude"), "{entry}");
+    }
+    let ids: Vec<&str> = (0..hooks.len()).map(|hook| value(hook, "id")).collect();
+    assert_eq!(ids, ["asyncbis-lint", "asyncbis-lint-fix"]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let bad = "x = 1  # noqa: BIS777\n";
+    write("asyncbis-lint.toml", "exclude = ['vendor']\n");
+    write("src/clean.py", "x = 1\n");
+    write("src/a.py", bad);
+    write("vendor/a.py", bad);
+    let names = "--output-format concise --quiet vendor/a.py src/clean.py src/a.py";
+    let start = |hook: usize| run(&format!("{} {names}", value(hook, "entry")), folder.path());
     let found = "src/a.py:1:8: warning[BIS001] `BIS777` suppresses nothing here [safe fix]\n";
-    assert_eq!(run(&both, folder.path()), format!("{found}[exit 1]\n"));
-    let excluded = format!("{entry} vendor/a.py --quiet");
-    assert_eq!(run(&excluded, folder.path()), "");
+    assert_eq!(start(0), format!("{found}[exit 1]\n"));
+    assert_eq!(
+        (read("src/a.py"), read("vendor/a.py")),
+        (bad.into(), bad.into())
+    );
+    // pre-commit fails a hook that changes files, whatever its exit code.
+    assert_eq!(start(1), "");
+    let mended = "x = 1\n".to_owned();
+    assert_eq!(
+        (read("src/a.py"), read("vendor/a.py")),
+        (mended, bad.into())
+    );
+    assert_eq!((start(0), start(1)), (String::new(), String::new()));
 }
