@@ -19,7 +19,7 @@ EVERYWHERE := --ignore=tests/runtime/stress --ignore=tests/runtime/libs tests/ru
 ONCE := tests/docs tests/bench tests/packaging
 
 .PHONY: help demo build venv test test-lint test-runtime test-once \
-	typing stress conformance wheels fmt lint corpus precision bench bench-lint bench-runtime
+	typing stress conformance pre-commit-test wheels fmt lint corpus precision bench bench-lint bench-runtime
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -68,7 +68,11 @@ conformance: ## Run libraries on asyncbis, on all of PYTHONS
 	$(ENVIRONMENTS) each --requirements tests/conformance/requirements.txt -- \
 		"$(PYTEST) tests/conformance" "$(PYTEST) tests/runtime/libs"
 
-wheels: ## Build a wheel for each of PYTHONS, and the source distribution, in target/wheels
+pre-commit-test: ## Install the hooks of the last commit as pre-commit does, and run them on a small project
+	$(ENVIRONMENTS) prepare --requirements tests/pre_commit/requirements.txt
+	$(VENV_PYTHON) $(PYTEST) tests/pre_commit
+
+wheels: ## Build the wheels of both halves, for each of PYTHONS, and the source distributions, in target/wheels
 	$(ENVIRONMENTS) wheels
 
 fmt: ## Format the Rust code, rule files included

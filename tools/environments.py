@@ -32,6 +32,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# The Python package of the linter; that of the runtime is ROOT.
+LINTER = ROOT / "python" / "asyncbis-lint"
 SUPPORTED = [(3, minor) for minor in range(11, 16)]
 REQUIREMENTS = Path("tests/requirements.txt")
 RUST_SOURCES = ("Cargo.toml", "Cargo.lock", "pyproject.toml", "crates/kernel", "crates/runtime")
@@ -147,7 +149,12 @@ class Environment:
         return ROOT / "target" / "python" / str(self.interpreter) / "cargo"
 
     def start(
-        self, command: Sequence[str | Path], variables: dict[str, str], *, capture: bool
+        self,
+        command: Sequence[str | Path],
+        variables: dict[str, str],
+        *,
+        capture: bool,
+        folder: Path = ROOT,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as if the environment was activated."""
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -156,12 +163,12 @@ class Environment:
         output = subprocess.PIPE if capture else None
         both = subprocess.STDOUT if capture else None
         return subprocess.run(
-            command, cwd=ROOT, env=environ, stdout=output, stderr=both, text=True, check=False
+            command, cwd=folder, env=environ, stdout=output, stderr=both, text=True, check=False
         )
 
-    def run(self, *command: str | Path, **variables: str) -> None:
+    def run(self, *command: str | Path, folder: Path = ROOT, **variables: str) -> None:
         """The same; raises Unusable if the command fails."""
-        if self.start(command, variables, capture=False).returncode != 0:
+        if self.start(command, variables, capture=False, folder=folder).returncode != 0:
             raise Unusable(f"failed: {shlex.join(map(str, command))}")
 
     def pip(self, *arguments: str | Path) -> None:
@@ -277,11 +284,15 @@ def in_each(environments: Sequence[Environment], commands: Sequence[str]) -> int
 
 
 def wheels(maker: Environment, environments: Sequence[Environment], folder: Path) -> int:
-    """Build the source distribution and a wheel for each Python."""
+    """Build the source distributions, the wheel of the linter, and one of asyncbis for each Python."""
     maker.create()
     maker.require(REQUIREMENTS)
     maturin = maker.folder / "bin" / "maturin"
+    folder = folder.resolve()
     maker.run(maturin, "sdist", "--out", folder)
+    maker.run(maturin, "sdist", "--out", folder, folder=LINTER)
+    say("build the wheel of the linter")
+    maker.run(maturin, "build", "--release", "--locked", "--out", folder, folder=LINTER)
     for one in environments:
         say(f"Python {one.interpreter}: build the wheel")
         maker.run(

@@ -1,72 +1,30 @@
-"""What users install: the source distribution has all that it needs, and a wheel from it works.
+"""What users of asyncbis install: its source distribution has all that it needs, a wheel from it works.
 
 The wheel is built from the unpacked source distribution and installed into a new environment, far
-from the repository. How fast the code is does not matter here, so it is built without optimisation.
+from the repository.
 """
 
+from __future__ import annotations
+
 import email
-import os
-import subprocess
 import sys
-import tarfile
-import venv
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-# What cargo has compiled of the dependencies stays there from one run to the next.
-TARGET = ROOT / "target" / "packaging"
-
-
-def run(command: Sequence[str | Path], folder: Path, **variables: str) -> str:
-    """Run a command; return what it prints, and show all of it if it fails."""
-    environ = {**os.environ, **variables}
-    environ.pop("PYTHONPATH", None)
-    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
-    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+from building import ROOT, files, installed, run, unpacked_sdist, wheel_of
 
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the unpacked source distribution."""
-    folder = tmp_path_factory.mktemp("sdist")
-    maturin = Path(sys.executable).parent / "maturin"
-    run([maturin, "sdist", "--out", folder], ROOT)
-    (archive,) = folder.glob("*.tar.gz")
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
-    (source,) = (path for path in folder.iterdir() if path.is_dir())
-    return source
+    return unpacked_sdist(ROOT, tmp_path_factory.mktemp("sdist"))
 
 
 @pytest.fixture(scope="module")
 def wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that pip builds from the source distribution."""
-    folder = tmp_path_factory.mktemp("wheel")
-    run(
-        [
-            *(sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"),
-            *("--wheel-dir", folder, unpacked),
-        ],
-        folder,
-        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        CARGO_TARGET_DIR=str(TARGET),
-        CARGO_PROFILE_RELEASE_LTO="off",
-        CARGO_PROFILE_RELEASE_OPT_LEVEL="0",
-        CARGO_PROFILE_RELEASE_CODEGEN_UNITS="16",
-    )
-    (path,) = folder.glob("*.whl")
-    return path
-
-
-def files(folder: Path, *suffixes: str) -> set[str]:
-    return {
-        str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix in suffixes
-    }
+    return wheel_of(unpacked, tmp_path_factory.mktemp("wheel"))
 
 
 def test_source_distribution(unpacked: Path) -> None:
@@ -78,6 +36,7 @@ def test_source_distribution(unpacked: Path) -> None:
     for name in ("Cargo.lock", "Cargo.toml", "LICENSE", "README.md", "pyproject.toml"):
         assert (unpacked / name).is_file()
     assert not files(unpacked, ".so"), "built modules must not be distributed as sources"
+    assert not files(unpacked / "python" / "asyncbis-lint", ".py", ".toml"), "another package"
 
 
 def test_wheel(wheel: Path) -> None:
@@ -100,9 +59,7 @@ def test_wheel(wheel: Path) -> None:
 
 def test_installed_elsewhere(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "environment"
-    venv.create(home, with_pip=False, symlinks=True)
-    python = home / "bin" / "python"
-    run([sys.executable, "-m", "pip", "--python", python, "install", "--no-index", wheel], tmp_path)
+    python = installed(wheel, home)
     program = tmp_path / "program.py"
     program.write_text(
         "import asyncbis\n"
