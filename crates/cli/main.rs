@@ -19,6 +19,7 @@ mod fix_summary;
 mod globs;
 mod input;
 mod interrupt;
+mod migration_report;
 mod output;
 mod panics;
 mod read;
