@@ -231,6 +231,14 @@ pub struct FixArgs {
         help_heading = "Imports"
     )]
     pub migrate: Option<Vec<String>>,
+    /// Write into this Markdown file what is left to do by hand, as a check list
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "rewrite_imports",
+        help_heading = "Imports"
+    )]
+    pub report: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

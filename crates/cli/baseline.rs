@@ -24,7 +24,7 @@ use anyhow::Context;
 use linter::{Diagnostic, Rule, RuleSet, SourceFile};
 use rustc_hash::FxHashMap;
 
-use crate::files;
+use crate::{files, output};
 
 pub use format::{Entries, Entry, path_in};
 
@@ -258,9 +258,9 @@ pub fn folder_of(baseline: &Path) -> PathBuf {
 /// Writes a baseline.
 pub fn write(path: &Path, entries: &Entries) -> anyhow::Result<()> {
     let text = format::text(entries);
-    let written = match fs::read(path) {
-        Ok(old) => files::replace(path, &old, text.as_bytes()),
-        Err(_) => fs::write(path, text),
-    };
-    written.with_context(|| format!("--write-baseline: writing {}", path.display()))
+    match fs::read(path) {
+        Ok(old) => files::replace(path, &old, text.as_bytes())
+            .with_context(|| format!("--write-baseline: writing {}", path.display())),
+        Err(_) => output::write_file("--write-baseline", path, text.as_bytes()),
+    }
 }

@@ -21,6 +21,7 @@ use crate::args::{FixArgs, Global};
 use crate::check::{exit_code, render, report};
 use crate::fix_summary::FixSummary;
 use crate::input::Input;
+use crate::migration_report::{self, FileReport};
 use crate::render::{document, note_line};
 use crate::session::{Given, Session};
 use crate::{complain, diff, files, interrupt, output, panics};
@@ -38,6 +39,16 @@ struct Outcome {
     problems: Vec<String>,
     /// The new text of standard input.
     text: Vec<u8>,
+    /// What the report about a rewrite needs to know.
+    report: Option<FileReport>,
+}
+
+/// What the rewrite of a file's imports left to people.
+#[derive(Default)]
+struct Left {
+    notes: Vec<imports::Note>,
+    facts: imports::Facts,
+    rewritten: bool,
 }
 
 /// What all files share.
@@ -62,6 +73,9 @@ pub fn run(global: &Global, args: &FixArgs) -> anyhow::Result<ExitCode> {
         is_stdin,
     };
     if is_stdin {
+        if args.report.is_some() {
+            bail!("--report is about a project: it can't be used with standard input");
+        }
         return run.stdin(global, &session);
     }
     interrupt::defer().context("waiting for signals")?;
@@ -156,6 +170,8 @@ impl Run<'_> {
         }
         // What holds nothing of interest is not even decoded.
         if settings.prefilter && !rounds::wanted(given.bytes, &settings, &self.options) {
+            let rewrites = self.options.rewrite.is_some();
+            outcome.report = rewrites.then(|| FileReport::untouched(&given.shown));
             return outcome;
         }
         let input = match Input::new(given) {
@@ -163,7 +179,7 @@ impl Run<'_> {
             Err(problem) => return Outcome::problem(problem),
         };
         if let Some(checked) = input.unreadable() {
-            self.remain(&mut outcome, given, &input, checked, &[]);
+            self.remain(&mut outcome, given, &input, checked, &Left::default());
             return outcome;
         }
         self.rounds(&mut outcome, given, input, &settings);
@@ -189,7 +205,7 @@ impl Run<'_> {
             outcome.problems.push(format!("{shown}: {problem}"));
             outcome.changed = false;
             let checked = input.check(settings);
-            self.remain(outcome, given, &input, checked, &[]);
+            self.remain(outcome, given, &input, checked, &Left::default());
             return;
         }
         outcome.summary.fixed(&rounds);
@@ -197,7 +213,12 @@ impl Run<'_> {
             outcome.rendered = diff::unified(shown, &before, after, self.color);
         }
         input.source = rounds.source;
-        self.remain(outcome, given, &input, rounds.checked, &rounds.notes);
+        let left = Left {
+            notes: rounds.notes,
+            facts: rounds.facts,
+            rewritten: rounds.rewritten,
+        };
+        self.remain(outcome, given, &input, rounds.checked, &left);
     }
 
     /// Writes the new text, where something is to be written.
@@ -227,8 +248,9 @@ impl Run<'_> {
         given: &Given<'_>,
         input: &Input,
         mut checked: Checked,
-        notes: &[imports::Note],
+        left: &Left,
     ) {
+        let notes = &left.notes;
         let fail_level = given.config.fail_level;
         if let Ok(Some(baseline)) = given.baseline() {
             let rules = given.settings().rules;
@@ -236,6 +258,13 @@ impl Run<'_> {
             let all = &mut checked.diagnostics;
             let counts = baseline.hide(given.path, source, rules, |_| true, all);
             outcome.summary.hidden += counts.hidden;
+        }
+        if self.options.rewrite.is_some() {
+            let (shown, found) = (&input.shown, &checked.diagnostics);
+            let Left { notes, facts, .. } = left;
+            let rewritten = left.rewritten;
+            let report = FileReport::new(shown, &input.source, facts, notes, found, rewritten);
+            outcome.report = Some(report);
         }
         let found = &checked.diagnostics;
         outcome.failed = found.iter().any(|it| it.severity >= fail_level);
@@ -266,8 +295,10 @@ impl Run<'_> {
         // A broken configuration is told once, not for each file.
         let mut told = FxHashSet::default();
         let mut failed = false;
+        let mut reports = Vec::new();
         for outcome in outcomes {
             let outcome = outcome.unwrap_or_else(Outcome::problem);
+            reports.extend(outcome.report);
             summary.add(&outcome.summary);
             failed |= outcome.failed || self.args.diff && outcome.changed;
             for problem in outcome.problems {
@@ -292,6 +323,10 @@ impl Run<'_> {
                 last.push('\n');
             }
             last.push_str(&summary.sentences(self.args.diff));
+            // One file is no project.
+            if reports.len() > 1 {
+                last.push_str(&migration_report::summary(&reports));
+            }
         }
         if self.args.diff || self.is_stdin {
             // Standard output has the differences, or the text, and nothing else.
@@ -306,6 +341,10 @@ impl Run<'_> {
         } else {
             text.push_str(&last);
             output::write(common.output_file.as_deref(), text.as_bytes())?;
+        }
+        if let Some(file) = &self.args.report {
+            let report = migration_report::markdown(&reports);
+            output::write_file("--report", file, report.as_bytes())?;
         }
         Ok(exit_code(common, broken, failed))
     }

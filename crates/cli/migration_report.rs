@@ -99,6 +99,14 @@ impl FileReport {
         }
     }
 
+    /// The part of a file that has nothing to do with asyncio.
+    pub fn untouched(shown: &str) -> Self {
+        FileReport {
+            shown: shown.to_owned(),
+            ..FileReport::default()
+        }
+    }
+
     /// `src/a.py:3:1`, of a notebook `a.ipynb:cell 1:3:1`.
     fn at(&self, place: Location) -> String {
         let cell = place

@@ -23,14 +23,19 @@ pub fn print(bytes: &[u8]) -> anyhow::Result<()> {
 
 /// Writes to the file, or to standard output where there is none.
 pub fn write(file: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
-    let Some(file) = file else {
-        return print(bytes);
-    };
+    match file {
+        Some(file) => write_file("--output-file", file, bytes),
+        None => print(bytes),
+    }
+}
+
+/// Writes a file that an option names, and makes its folder.
+pub fn write_file(option: &str, file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)
-            .with_context(|| format!("--output-file: creating the folder {}", folder.display()))?;
+            .with_context(|| format!("{option}: creating the folder {}", folder.display()))?;
     }
-    fs::write(file, bytes).with_context(|| format!("--output-file: writing {}", file.display()))
+    fs::write(file, bytes).with_context(|| format!("{option}: writing {}", file.display()))
 }
 
 /// Whether the output gets colours.

@@ -144,7 +144,7 @@ fn noted(kind: NoteKind, reports: &[FileReport]) -> Option<Step> {
         .flat_map(|file| {
             file.notes_of(kind).map(|note| {
                 let help = note.help.as_ref();
-                let help = help.map_or(String::new(), |help| format!("; {help}"));
+                let help = help.map_or(String::new(), |help| format!(". {help}"));
                 format!("- {}: {}{help}", file.at(note.place), note.message)
             })
         })

@@ -122,7 +122,7 @@ fn the_report_lists_what_to_do_in_its_order() {
         "| files that still import asyncio | 1 |",
         "| findings that remain | 3 |",
         "- src/old.py: `timeout`",
-        "- src/old.py:1:1: a decision; Choose",
+        "- src/old.py:1:1: a decision. Choose",
         "- src/old.py:5:1: `asyncio.sleep` is replaced",
         "### [BIS204](https://github.com/asyncbis/asyncbis/blob/main/rules/BIS204.md) \
          cleanup-after-unshielded-await: 1",
