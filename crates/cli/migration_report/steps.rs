@@ -120,7 +120,7 @@ fn mixed(reports: &[FileReport]) -> Option<Step> {
         .collect();
     let count = lines.len();
     (count > 0).then(|| Step {
-        short: Some(counted(count, "file with both", "files with both")),
+        short: Some(counted(count, "file left behind", "files left behind")),
         task: format!(
             "Move {} to asyncbis's names.",
             counted(

@@ -79,7 +79,7 @@ fn the_summary_is_a_few_lines() {
     let expected = "\
 The program starts at src/app.py:9:5.
 1 file still imports asyncio: src/old.py.
-By hand: 1 file with both, 1 star import, 1 monkeypatch, 1 function that only raises, \
+By hand: 1 file left behind, 1 star import, 1 monkeypatch, 1 function that only raises, \
 1 mock target, 1 name without counterpart, 1 decision, 1 error, 2 warnings.
 ";
     assert_eq!(summary(&everything()), expected);

@@ -150,12 +150,13 @@ pub struct Facts {
     pub loops: Vec<TextRange>,
 }
 
-/// Whether a text can have something to rewrite, judged by its words.
+/// Whether a text can have something to rewrite, or facts, judged by its words.
 #[must_use]
 pub fn wanted(text: &[u8], options: &Options) -> bool {
     let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
     let is_migrated = |library: Library| options.migrations.includes(library);
     has("asyncio")
+        || has(plan::NEW)
         || Library::ALL
             .into_iter()
             .any(|library| is_migrated(library) && has(library.name()))
