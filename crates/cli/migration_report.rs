@@ -242,8 +242,17 @@ fn runs(reports: &[FileReport]) -> Vec<String> {
     reports.iter().flat_map(places).collect()
 }
 
+/// The findings of a rule.
+struct OfRule<'a> {
+    rule: Rule,
+    /// The worst of them.
+    severity: Severity,
+    /// With their places.
+    found: Vec<(String, &'a Finding)>,
+}
+
 /// Findings by rule, the worst first: severity, then code.
-fn by_rule(reports: &[FileReport]) -> Vec<(Rule, Severity, Vec<(String, &Finding)>)> {
+fn by_rule(reports: &[FileReport]) -> Vec<OfRule<'_>> {
     let mut rules: BTreeMap<Rule, Vec<(String, &Finding)>> = BTreeMap::new();
     for file in reports {
         for finding in &file.remaining {
@@ -251,13 +260,18 @@ fn by_rule(reports: &[FileReport]) -> Vec<(Rule, Severity, Vec<(String, &Finding
             rules.entry(finding.rule).or_default().push((at, finding));
         }
     }
+    let worst = |found: &[(String, &Finding)]| {
+        let severities = found.iter().map(|(_, finding)| finding.severity);
+        severities.max().unwrap_or(Severity::Info)
+    };
     let mut rows: Vec<_> = rules
         .into_iter()
-        .map(|(rule, found)| {
-            let worst = found.iter().map(|(_, finding)| finding.severity).max();
-            (rule, worst.unwrap_or(Severity::Info), found)
+        .map(|(rule, found)| OfRule {
+            rule,
+            severity: worst(&found),
+            found,
         })
         .collect();
-    rows.sort_by_key(|(rule, severity, _)| (std::cmp::Reverse(*severity), *rule));
+    rows.sort_by_key(|row| (std::cmp::Reverse(row.severity), row.rule));
     rows
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use linter::imports::NoteKind;
 use linter::{Rule, Severity};
 
-use super::{FileReport, by_rule, runs};
+use super::{FileReport, OfRule, by_rule, runs};
 
 /// How many places of a rule are listed.
 const LISTED: usize = 50;
@@ -215,7 +215,7 @@ fn noted(kind: NoteKind, reports: &[FileReport]) -> Option<Step> {
 fn found(reports: &[FileReport]) -> Vec<Step> {
     let rules = by_rule(reports);
     let total = |severity| -> usize {
-        let all = rules.iter().flat_map(|(_, _, found)| found);
+        let all = rules.iter().flat_map(|row| &row.found);
         all.filter(|(_, finding)| finding.severity == severity)
             .count()
     };
@@ -261,7 +261,7 @@ fn found(reports: &[FileReport]) -> Vec<Step> {
                       [A baseline](https://github.com/asyncbis/asyncbis/blob/main/docs/ci.md) \
                       lets only new ones fail."
             .to_owned();
-        for (rule, _, found) in &rules {
+        for OfRule { rule, found, .. } in &rules {
             first.lines.push(heading(*rule, found.len()));
             let listed = found.iter().take(LISTED);
             first

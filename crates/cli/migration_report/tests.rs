@@ -185,7 +185,7 @@ ends the program there, and Ctrl-C and SIGTERM cancel it.
 fn files_are_mixed_only_beside_asyncbis() {
     let mut old = everything().remove(1);
     old.notes.clear();
-    assert!(!markdown(&[old.clone()]).contains("left behind"));
+    assert!(!markdown(std::slice::from_ref(&old)).contains("left behind"));
     assert!(markdown(&[old.clone(), file("new.py")]).contains("left behind"));
     // Names that are the same in both may come from either.
     old.changed_names.clear();
@@ -220,6 +220,8 @@ fn places_are_those_of_the_text() {
         help: None,
     }];
     let report = FileReport::new("src/a.py", &source, &facts, &notes, &[], true);
-    assert!(summary(&[report.clone()]).starts_with("The program starts at src/a.py:3:3.\n"));
+    assert!(
+        summary(std::slice::from_ref(&report)).starts_with("The program starts at src/a.py:3:3.\n")
+    );
     assert!(markdown(&[report]).contains("- src/a.py:3:3: which\n"));
 }
