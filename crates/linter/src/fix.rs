@@ -237,7 +237,7 @@ impl<'a> File<'a> {
     }
 
     /// Where the line after that of an offset begins.
-    fn next_line(&self, offset: TextSize) -> TextSize {
+    pub(crate) fn next_line(&self, offset: TextSize) -> TextSize {
         let end = self.line_end(offset);
         let rest = &self.source.text()[usize::from(end)..];
         let ending = if rest.starts_with("\r\n") {
@@ -275,7 +275,7 @@ impl<'a> File<'a> {
         })
     }
 
-    fn is_blank_line(&self, start: TextSize) -> bool {
+    pub(crate) fn is_blank_line(&self, start: TextSize) -> bool {
         self.source.text()[TextRange::new(start, self.line_end(start))]
             .trim()
             .is_empty()

@@ -5,6 +5,7 @@
 //! it asks the [`model`] and never walks the syntax tree itself.
 
 pub mod diagnostic;
+mod import_place;
 pub mod imports;
 pub mod model;
 pub mod registry;

@@ -5,17 +5,15 @@
 //! earlier in a block that the statement stands in. One under `if TYPE_CHECKING:` never runs, and
 //! one that depends on anything else may not have: where the name hangs on that there is no fix.
 //!
-//! Invariants: what is added stands below `from __future__`, the docstring and the comments at the
-//! top; several fixes that need the same import say so in the same words (`Edit::import`).
+//! Invariant: several fixes that need the same import say so in the same words (`Edit::import`).
 //!
-//! Not here: the rewrite of the imports that are there (`imports`).
+//! Not here: where a new import goes (`import_place.rs`), the rewrite of the imports that are there
+//! (`imports`).
 
-use ruff_python_ast::token::TokenKind;
-use ruff_python_ast::{self as ast, Expr, Stmt};
-use ruff_text_size::{Ranged, TextRange, TextSize};
+use ruff_python_ast::{Expr, Stmt};
+use ruff_text_size::{Ranged, TextRange};
 
 use crate::diagnostic::Edit;
-use crate::fix::first_offset;
 use crate::model::File;
 use crate::model::names::{Binding, BindingKind, last_name};
 use crate::model::tree::{FunctionId, Part, ScopeId, StmtId};
@@ -83,7 +81,15 @@ impl<'a> File<'a> {
         if !self.is_free("asyncbis", at) {
             return None;
         }
-        let import = self.new_import("import asyncbis", at)?;
+        let import = self.new_import("import asyncbis")?;
+        // The top level of a notebook goes line by line.
+        let is_in_time = at.is_none_or(|at| {
+            let data = self.tree.stmt(at);
+            data.function != FunctionId::MODULE || import.range.start() <= data.node.start()
+        });
+        if !is_in_time {
+            return None;
+        }
         let texts = names.map(|name| own(name).unwrap_or_else(|| format!("asyncbis.{name}")));
         Some((texts, Some(import)))
     }
@@ -234,71 +240,6 @@ impl<'a> File<'a> {
                 if node.id == name && self.bindings_of(expr).is_empty())
         })
     }
-
-    /// A new import below `import asyncio`, below the leading imports, or at the top.
-    fn new_import(&self, import: &str, at: Option<StmtId>) -> Option<Edit> {
-        let body = self.body();
-        let newline = self.newline();
-        let asyncio = body.iter().find(|stmt| is_import_of(stmt, "asyncio"));
-        // `__all__` and the like may stand between `from __future__` and the other imports.
-        let leading = body
-            .iter()
-            .take_while(|stmt| is_import(stmt) || is_docstring(stmt) || is_dunder(stmt))
-            .filter(|stmt| !is_dunder(stmt));
-        let edit = if let Some(stmt) = asyncio.or(leading.last()) {
-            let gap = if is_docstring(stmt) || is_future_import(stmt) {
-                newline
-            } else {
-                ""
-            };
-            let end = self.logical_line_end(stmt.end());
-            Edit::import(end, format!("{gap}{newline}{import}"))
-        } else {
-            // A cell magic has to stay the first line of its cell.
-            let is_magic = |stmt: &&Stmt| stmt.is_ipy_escape_command_stmt();
-            let first = body.iter().find(|stmt| !is_magic(stmt))?;
-            let gap = match first {
-                Stmt::FunctionDef(_) | Stmt::ClassDef(_) => newline.repeat(2),
-                _ => newline.to_owned(),
-            };
-            let start = self.first_line(first);
-            Edit::import(start, format!("{import}{newline}{gap}"))
-        };
-        let is_before = at.is_none_or(|at| {
-            let data = self.tree.stmt(at);
-            data.function != FunctionId::MODULE || edit.range.start() <= data.node.start()
-        });
-        is_before.then_some(edit)
-    }
-
-    /// Where the line of a statement begins, or the comment right above it; comments at the top of
-    /// the file are about the file.
-    fn first_line(&self, stmt: &Stmt) -> TextSize {
-        let own = self.line_start(first_offset(stmt));
-        let text = self.source.text();
-        let mut start = own;
-        while start > TextSize::new(0) {
-            let above = &text[..usize::from(start)];
-            let ending = if above.ends_with("\r\n") { 2 } else { 1 };
-            let line = self.line_start(start - TextSize::new(ending));
-            if !text[usize::from(line)..].starts_with('#') {
-                return start;
-            }
-            start = line;
-        }
-        own
-    }
-
-    /// Where the line that continues up to an offset ends, before its line ending; behind what else
-    /// stands on it.
-    pub(crate) fn logical_line_end(&self, offset: TextSize) -> TextSize {
-        let tokens = self.tokens();
-        let from = tokens.partition_point(|token| token.start() < offset);
-        tokens[from..]
-            .iter()
-            .find(|token| token.kind() == TokenKind::Newline)
-            .map_or(TextSize::of(self.source.text()), Ranged::start)
-    }
 }
 
 fn is_same_import(one: &Binding, other: &Binding) -> bool {
@@ -316,36 +257,6 @@ fn is_same_import(one: &Binding, other: &Binding) -> bool {
                 name,
             },
         ) => (one_level, one, one_name) == (level, module, name),
-        _ => false,
-    }
-}
-
-fn is_import(stmt: &Stmt) -> bool {
-    matches!(stmt, Stmt::Import(_) | Stmt::ImportFrom(_))
-}
-
-fn is_docstring(stmt: &Stmt) -> bool {
-    matches!(stmt, Stmt::Expr(node) if node.value.is_string_literal_expr())
-}
-
-/// `__all__ = [..]`
-fn is_dunder(stmt: &Stmt) -> bool {
-    matches!(stmt, Stmt::Assign(node) if matches!(node.targets.as_slice(),
-        [Expr::Name(name)] if name.id.starts_with("__") && name.id.ends_with("__")))
-}
-
-fn is_future_import(stmt: &Stmt) -> bool {
-    let import = stmt.as_import_from_stmt();
-    import.is_some_and(|it| it.module.as_deref() == Some("__future__"))
-}
-
-fn is_import_of(stmt: &Stmt, module: &str) -> bool {
-    let is_module = |name: &ast::Identifier| {
-        name.as_str() == module || name.as_str().split('.').next() == Some(module)
-    };
-    match stmt {
-        Stmt::Import(node) => node.names.iter().any(|alias| is_module(&alias.name)),
-        Stmt::ImportFrom(node) => node.level == 0 && node.module.as_ref().is_some_and(is_module),
         _ => false,
     }
 }
