@@ -69,7 +69,7 @@ pub(super) fn collect_text(context: &mut Context, scope: ScopeId, text: &Text, p
                     "the string names `{}` in a way that can't be edited",
                     dotted_text(name).unwrap_or_default()
                 ),
-                Some("write the name in one piece and without escapes"),
+                Some("Write the name in one piece and without escapes"),
             ),
             None => {}
         }

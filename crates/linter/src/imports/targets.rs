@@ -180,7 +180,7 @@ fn items(context: &mut Context, call: &ast::ExprCall) {
             call.range(),
             NoteKind::PatchTarget,
             "a test puts another module in the place of `asyncio`",
-            Some("code that was rewritten imports `asyncbis` and does not see it"),
+            Some("Code that was rewritten imports `asyncbis` and does not see it"),
         );
     }
 }
@@ -226,7 +226,7 @@ fn rename(context: &mut Context, text: &Text, place: TextRange, below: Option<&[
                 "`{}` names what asyncbis has, in a way that can't be edited",
                 text.value
             ),
-            Some("write the target in one piece and without escapes"),
+            Some("Write the target in one piece and without escapes"),
         );
     }
 }
@@ -260,7 +260,7 @@ fn asyncio_itself(path: &[&str], below: Option<&[&str]>) -> Decision {
         format!(
             "a test patches names of `{target}`, which code that was rewritten takes from `asyncbis`"
         ),
-        "patch them in `asyncbis`, those that it has".to_owned(),
+        "Patch them in `asyncbis`, those that it has".to_owned(),
     )
 }
 
@@ -328,10 +328,10 @@ fn variable_of(
     if modules.are_known() {
         return Decision::Silent;
     }
-    let target = path.join(".");
+    let target = [&[module.as_str(), "asyncbis"], path].concat().join(".");
     Decision::Note(
         format!("a test patches the variable `asyncio` of `{module}`"),
-        format!("if that module was rewritten, the target is `{module}.asyncbis.{target}`"),
+        format!("If that module was rewritten, the target is `{target}`"),
     )
 }
 
@@ -344,7 +344,7 @@ fn note_computed(context: &mut Context, target: &Expr) {
             target.range(),
             NoteKind::PatchTarget,
             "what is patched is put together from parts, one of which names `asyncio`",
-            Some("if the tested module was rewritten, its variable is called `asyncbis`"),
+            Some("If the tested module was rewritten, its variable is called `asyncbis`"),
         );
     }
 }

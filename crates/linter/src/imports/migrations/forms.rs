@@ -29,8 +29,6 @@ impl Leave {
 pub(super) struct Writer<'w> {
     /// The name of the module; `None` where the name that the file uses is imported from asyncbis.
     pub module: Option<&'w str>,
-    /// The name of the module, for what the file does not name yet.
-    pub text: &'w str,
 }
 
 impl Writer<'_> {
@@ -46,7 +44,7 @@ impl Writer<'_> {
     }
 
     fn text(&self, target: &str) -> String {
-        format!("{}.{target}", self.text)
+        format!("{}.{target}", self.module.unwrap_or("asyncbis"))
     }
 }
 
@@ -75,7 +73,7 @@ pub(super) fn edits<'a>(
     writer: &Writer,
     is_made: &dyn Fn(&Expr) -> bool,
 ) -> Result<Edits, Leave> {
-    let odd = |what: &str| Leave::at(found.name.range(), format!("`{}` {what}", found.path));
+    let odd = |what: &str| Leave::at(found.name.range(), format!("it {what}"));
     if found.has_more {
         return match row.form {
             Form::Name => Ok(writer.name(found, row.target).into()),

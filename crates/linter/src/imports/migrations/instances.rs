@@ -66,10 +66,7 @@ fn is_made_by(
 fn escapes(found: &Use) -> Leave {
     Leave::at(
         found.name.range(),
-        format!(
-            "what `{}` makes is handed on, so that not every use of it is seen",
-            found.path
-        ),
+        "its object is handed on, so that not every use of it is seen",
     )
 }
 

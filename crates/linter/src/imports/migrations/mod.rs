@@ -114,11 +114,10 @@ fn bit(library: Library) -> u8 {
 
 /// Rewrites them, and says what has no counterpart.
 pub(super) fn rewrite(context: &mut Context) {
+    let mut module = context.asyncbis_module();
     for library in Library::ALL {
         let migrations = context.options.migrations;
-        let is_wanted = migrations.safe & bit(library) != 0;
-        if is_wanted && context.file.imports(library.name()) {
-            let module = context.asyncbis_module();
+        if migrations.includes(library) && context.file.imports(library.name()) {
             let migration = Migration {
                 file: context.file,
                 library,
@@ -126,9 +125,10 @@ pub(super) fn rewrite(context: &mut Context) {
                 variables: uses::variables(context.file, library),
                 module: module.as_deref(),
             };
-            let (edits, notes) = migration.run();
-            if !edits.is_empty() {
-                context.edit(edits);
+            let (edits, brings_module, notes) = migration.run();
+            let is_done = !edits.is_empty() && context.edit(edits);
+            if is_done && brings_module {
+                module = Some("asyncbis".to_owned());
             }
             for (leave, kind, help) in notes {
                 context.note(leave.range, kind, leave.reason, Some(&help));
@@ -158,7 +158,8 @@ enum Outcome {
 }
 
 impl<'a> Migration<'_, 'a, '_> {
-    fn run(&self) -> (Vec<Edit>, Vec<NoteParts>) {
+    /// The edits, whether they give the whole file `import asyncbis`, and the notes.
+    fn run(&self) -> (Vec<Edit>, bool, Vec<NoteParts>) {
         let mut notes = Vec::new();
         let outcomes: Vec<Vec<Outcome>> = self
             .variables
@@ -171,7 +172,7 @@ impl<'a> Migration<'_, 'a, '_> {
             .flatten()
             .any(|it| !matches!(it, Outcome::Edits(_)));
         if is_whole && some_stay {
-            return (Vec::new(), notes);
+            return (Vec::new(), false, notes);
         }
         let mut edits = Vec::new();
         let mut followed: Vec<Edit> = Vec::new();
@@ -201,11 +202,11 @@ impl<'a> Migration<'_, 'a, '_> {
             }
         }
         match self.import_edits(&moved) {
-            Some(imports) => {
+            Some((imports, brings_module)) => {
                 edits.extend(imports);
-                (joined(edits).unwrap_or_default(), notes)
+                (joined(edits).unwrap_or_default(), brings_module, notes)
             }
-            None => (Vec::new(), notes),
+            None => (Vec::new(), false, notes),
         }
     }
 
@@ -221,7 +222,12 @@ impl<'a> Migration<'_, 'a, '_> {
                 };
                 // What has nothing in asyncbis is said once in a file.
                 if row.safety != Safety::Flag || flagged.insert(row.names[0]) {
-                    notes.push((leave.clone(), kind, self.help(row)));
+                    let library = self.library.name();
+                    let leave = Leave::at(
+                        leave.range,
+                        format!("`{library}.{}` stays: {}", found.path, leave.reason),
+                    );
+                    notes.push((leave, kind, self.help(row)));
                 }
             }
             outcomes.push(outcome);
@@ -231,11 +237,11 @@ impl<'a> Migration<'_, 'a, '_> {
 
     fn help(&self, row: &Row) -> String {
         match row.safety {
-            Safety::Flag => row.remark.to_owned(),
+            Safety::Flag => capitalized(row.remark),
             Safety::Unsafe if !self.is_unsafe => {
-                format!("`--migrate {}` rewrites it", self.library.name())
+                format!("Use `--migrate {}` to rewrite it", self.library.name())
             }
-            _ => format!("asyncbis has `{}`", row.target),
+            _ => format!("Asyncbis has `{}` for it", row.target),
         }
     }
 
@@ -243,35 +249,33 @@ impl<'a> Migration<'_, 'a, '_> {
         let Some(row) = found.row else {
             return Outcome::Other;
         };
-        let name = format!("`{}.{}`", self.library.name(), found.path);
         let leave = |reason: String| Outcome::Leave(Leave::at(found.name.range(), reason));
         match row.safety {
-            Safety::Flag => return leave(format!("asyncbis has nothing for {name}")),
+            Safety::Flag => return leave("asyncbis has nothing for it".to_owned()),
             Safety::Unsafe if !self.is_unsafe => {
-                return leave(format!("{name} may mean something else in asyncbis"));
+                return leave("its counterpart may do something else".to_owned());
             }
             _ => {}
         }
         if let Some(word) = row.unless.iter().find(|word| self.mentions(word)) {
-            return leave(format!("{name} stays beside `{word}`"));
+            return leave(format!("the file has `{word}`, too"));
         }
         if let Instance::Free(forbidden) = row.instance
             && let Some(word) = forbidden.iter().find(|word| self.reads(word))
         {
-            return leave(format!("{name} stays where `.{word}` is used"));
+            return leave(format!("the file uses an attribute `{word}`"));
         }
         if variable.row().is_some() && self.is_seen_from_outside(variable) {
-            return leave(format!("{name} is handed on to other files"));
+            return leave("other files or strings may use the name".to_owned());
         }
-        let Some(module) = self.module_for(variable) else {
-            return leave("the name `asyncbis` means something else in this file".to_owned());
-        };
-        let writer = Writer {
-            module: match self.comes(variable, row) {
-                Some(_) => None,
-                None => Some(module),
+        let writer = match (self.comes(variable, row), self.module_for(variable)) {
+            (Some(_), _) => Writer { module: None },
+            (None, Some(module)) => Writer {
+                module: Some(module),
             },
-            text: module,
+            (None, None) => {
+                return leave("the name `asyncbis` means something else in this file".to_owned());
+            }
         };
         match forms::edits(self.file, found, row, &writer, &|expr| self.is_made(expr)) {
             Ok(edits) => Outcome::Edits(edits),
@@ -359,12 +363,13 @@ impl<'a> Migration<'_, 'a, '_> {
                 alias
                     .asname
                     .as_ref()
-                    .is_some_and(|asname| *asname == alias.name)
+                    .is_some_and(|asname| asname.as_str() == alias.name.as_str())
             })
     }
 
-    /// The edits of the import statements; `None` where one can't be edited.
-    fn import_edits(&self, moved: &[(&Variable<'a>, bool)]) -> Option<Vec<Edit>> {
+    /// The edits of the import statements, and whether they give the whole file `import asyncbis`;
+    /// `None` where one can't be edited.
+    fn import_edits(&self, moved: &[(&Variable<'a>, bool)]) -> Option<(Vec<Edit>, bool)> {
         let mut statements: Vec<StmtId> = moved
             .iter()
             .flat_map(|(variable, _)| variable.sites.iter().map(|(stmt, _)| *stmt))
@@ -396,7 +401,15 @@ impl<'a> Migration<'_, 'a, '_> {
             let data = self.file.tree.stmt(id);
             has_module |= needs_module && data.parent.is_none();
         }
-        Some(edits)
+        Some((edits, has_module && self.module.is_none()))
+    }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
     }
 }
 
