@@ -1,4 +1,4 @@
-//! Runs the transcripts of `tests/cli/*.md` with the built command and compares what it prints, and
+//! Runs the transcripts of `tests/cli/*.md` and of `docs/ci.md` with the built command and compares what it prints, and
 //! the hooks for pre-commit.
 //!
 //! A section (`##`) is a test with a folder of its own. A block ```` ```text a.py ```` (any
@@ -24,8 +24,9 @@ fn transcripts_hold() {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
         .collect();
+    // The page's commands are promises to its readers.
+    paths.push(folder.join("../../docs/ci.md"));
     paths.sort();
-    assert!(!paths.is_empty());
     let update = std::env::var_os("UPDATE_TRANSCRIPTS").is_some();
     let mut wrong = String::new();
     for path in paths {
@@ -115,6 +116,113 @@ fn run(command: &str, folder: &Path) -> String {
         None => writeln!(text, "[{}]", output.status).unwrap(),
     }
     text
+}
+
+/// What stands in shell scripts and workflows can't be replayed there: the linter's commands are run
+/// here, and every other one has its test elsewhere.
+#[test]
+fn the_commands_of_the_ci_page_work() {
+    const BAD: &str = "x = 1  # noqa: BIS777\n";
+    /// The commands and what they are for; the exit code with a finding in the project.
+    const COMMANDS: [(&str, i32); 6] = [
+        ("asyncbis-lint check --output-format github", 1),
+        (
+            "asyncbis-lint check --no-baseline --output-format sarif \
+             --output-file asyncbis-lint.sarif --exit-zero",
+            0,
+        ),
+        ("asyncbis-lint fix --diff", 1),
+        (
+            "asyncbis-lint check --output-format gitlab --output-file codequality.json",
+            1,
+        ),
+        ("eval \"$(asyncbis-lint completions bash)\"", 0),
+        ("asyncbis-lint completions fish > asyncbis-lint.fish", 0),
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/ci.md")).unwrap();
+    let blocks = page.split(FENCE).skip(1).step_by(2);
+    let mut found = Vec::new();
+    for block in blocks.filter(|block| block.starts_with("yaml") || block.starts_with("sh")) {
+        for line in block.lines().skip(1) {
+            let line = line.trim().trim_start_matches("- ");
+            let line = line.strip_prefix("run: ").unwrap_or(line);
+            let words = line.split_once("  #").map_or(line, |(code, _)| code).trim();
+            let words = words.replace("~/.config/fish/completions/", "");
+            let builds = words.contains("cargo install") || words.starts_with("pip install");
+            let is_command = words.starts_with("asyncbis-lint ") || words.starts_with("eval ");
+            if builds {
+                // What `tests/packaging` builds, from the repository instead of a clone.
+                assert!(
+                    words.contains("https://github.com/asyncbis/asyncbis"),
+                    "{words}"
+                );
+                let of_python = words.ends_with("#subdirectory=python/asyncbis-lint\"");
+                assert!(of_python || words.ends_with(" asyncbis-lint"), "{words}");
+            } else if is_command {
+                found.push(words);
+            }
+        }
+    }
+    let expected: Vec<&str> = COMMANDS.iter().map(|(command, _)| *command).collect();
+    let mut sorted = found.clone();
+    sorted.sort();
+    let mut known = expected.clone();
+    known.sort_unstable();
+    assert_eq!(sorted, known, "every command has a row in the table");
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.py"), BAD).unwrap();
+    for (command, code) in COMMANDS {
+        let shell = if command.starts_with("eval") {
+            format!("command -v bash >/dev/null || exit 0; bash -c '{command}'")
+        } else {
+            command.to_owned()
+        };
+        let printed = run(&shell, folder.path());
+        let failed = printed.ends_with("[exit 1]\n");
+        assert!(
+            !printed.contains("2> error") && !printed.contains("[exit 2]"),
+            "{printed}"
+        );
+        assert_eq!(failed, code == 1, "{command}\n{printed}");
+    }
+    for name in ["asyncbis-lint.sarif", "codequality.json"] {
+        let report = fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(report.contains("BIS001"), "{name}: {report}");
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("a.py")).unwrap(), BAD);
+}
+
+/// The arguments that the page gives to hooks are arguments of their commands.
+#[test]
+fn the_hooks_of_the_ci_page_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/ci.md")).unwrap();
+    let hooks = hooks();
+    let value = |hook: &[(String, String)], key: &str| {
+        let found = hook.iter().find(|(known, _)| known == key);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.py"), "x = 1\n").unwrap();
+    let mut entry = String::new();
+    let (mut ids, mut arguments) = (0, 0);
+    for line in page.lines().map(str::trim) {
+        if let Some(id) = line.strip_prefix("- id: ") {
+            let hook = hooks.iter().find(|hook| value(hook, "id") == id);
+            entry = value(hook.unwrap_or_else(|| panic!("no hook {id}")), "entry");
+            ids += 1;
+        } else if let Some(args) = line.strip_prefix("args: [") {
+            let args = args.trim_end_matches(']').replace(',', " ");
+            assert_eq!(
+                run(&format!("{entry} {args} --quiet a.py"), folder.path()),
+                ""
+            );
+            arguments += 1;
+        }
+    }
+    assert_eq!((ids, arguments), (4, 2));
 }
 
 /// The hooks of the manifest, each with its keys.
