@@ -194,11 +194,12 @@ fn the_commands_of_the_ci_page_work() {
     assert_eq!(fs::read_to_string(folder.path().join("a.py")).unwrap(), BAD);
 }
 
-/// The arguments that the page gives to hooks are arguments of their commands.
+/// The hooks of the pages exist, and their arguments are arguments of their commands.
 #[test]
-fn the_hooks_of_the_ci_page_exist() {
+fn the_hooks_of_the_pages_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(root.join("docs/ci.md")).unwrap();
+    let pages = ["docs/ci.md", "README.md"].map(|page| fs::read_to_string(root.join(page)));
+    let page = pages.map(Result::unwrap).concat();
     let hooks = hooks();
     let value = |hook: &[(String, String)], key: &str| {
         let found = hook.iter().find(|(known, _)| known == key);
@@ -222,7 +223,7 @@ fn the_hooks_of_the_ci_page_exist() {
             arguments += 1;
         }
     }
-    assert_eq!((ids, arguments), (4, 2));
+    assert_eq!((ids, arguments), (6, 2));
 }
 
 /// The hooks of the manifest, each with its keys.
