@@ -16,7 +16,7 @@ PYTEST := -m pytest --quiet -rfEs
 # What depends on the Python, and what one Python is enough for.
 # What takes long and what needs libraries and servers have commands of their own.
 EVERYWHERE := --ignore=tests/runtime/stress --ignore=tests/runtime/libs tests/runtime tests/plugin
-ONCE := tests/docs tests/bench tests/packaging tests/migrations
+ONCE := tests/docs tests/bench tests/packaging tests/other_libraries
 
 .PHONY: help demo build venv test test-lint test-runtime test-once \
 	typing stress conformance pre-commit-test wheels fmt lint corpus precision bench bench-lint bench-runtime
@@ -66,7 +66,7 @@ stress: ## Millions of tasks, trees of them cancelled at random, also with the k
 
 conformance: ## Run libraries on asyncbis, on all of PYTHONS
 	$(ENVIRONMENTS) each --requirements tests/conformance/requirements.txt -- \
-		"$(PYTEST) tests/conformance" "$(PYTEST) tests/runtime/libs" "$(PYTEST) tests/migrations"
+		"$(PYTEST) tests/conformance" "$(PYTEST) tests/runtime/libs" "$(PYTEST) tests/other_libraries"
 
 pre-commit-test: ## Install the hooks of the last commit as pre-commit does, and run them on a small project
 	$(ENVIRONMENTS) prepare --requirements tests/pre_commit/requirements.txt

@@ -1,5 +1,5 @@
 //! The page `docs/migrating-from-other-libraries.md` says what the table of the migrations says, and
-//! each row has a program in `tests/migrations`.
+//! each row has a program in `tests/other_libraries`.
 //!
 //! `UPDATE_PAGES=1 cargo test -p asyncbis-linter --test migration_table` writes the page's tables.
 
@@ -140,7 +140,7 @@ fn the_page_says_what_the_table_says() {
 #[test]
 fn every_row_is_used_by_a_program() {
     for library in Library::ALL {
-        let path = root().join(format!("tests/migrations/{}.md", library.name()));
+        let path = root().join(format!("tests/other_libraries/{}.md", library.name()));
         let page = fs::read_to_string(path).expect("readable");
         let before: Vec<&str> = page
             .split("```python before\n")

@@ -6,8 +6,8 @@
 //! is said; the alias style is only compared where there is a block. Words behind ` ```python ` are
 //! options: `docs`, `minimal`, `migrate=anyio`, `modules=shop.orders`.
 //!
-//! The pages of the repository's `tests/migrations` are programs that are run as well
-//! (`tests/migrations/test_programs.py`); here `python after` has to be what `python before`
+//! The pages of the repository's `tests/other_libraries` are programs that are run as well
+//! (`tests/other_libraries/test_programs.py`); here `python after` has to be what `python before`
 //! becomes when its library is asked for.
 //!
 //! Whatever a page says, the result parses and is left alone by a second run.
@@ -237,7 +237,7 @@ fn files_become_what_the_pages_say() {
 
 #[test]
 fn programs_of_other_libraries_become_those_of_asyncbis() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/migrations");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/other_libraries");
     let mut problems = String::new();
     for path in pages(&folder) {
         let stem = path

@@ -3,7 +3,7 @@
 //! A row is a name of a library, what asyncbis has for it, and how sure that is. To extend it when
 //! the runtime grows, add a row, run the tests with `UPDATE_PAGES=1` (the page
 //! `docs/migrating-from-other-libraries.md` is written from it), and add a program to
-//! `tests/migrations`: a test compares each row with the runtime.
+//! `tests/other_libraries`: a test compares each row with the runtime.
 //!
 //! Names that are not here stay what they are, without a word: most of these libraries go on
 //! working on asyncbis.
