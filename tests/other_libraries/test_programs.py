@@ -3,7 +3,7 @@
 A page of this folder is named like its library and has pairs of programs with what both print:
 `python before` runs on the library and on asyncio, where the library is installed; `python after` runs
 on asyncbis. That the linter makes the second of the first is tested with the linter
-(crates/linter/tests/rewrite_pages.rs).
+(crates/linter/tests/imports.rs).
 """
 
 from __future__ import annotations

@@ -1,10 +1,14 @@
 //! The import rewrite against the pages of `tests/imports/`.
 //!
 //! A page is a list of cases. A case is a heading and its blocks:
-//! - ```` ```python before ````: the file; options stand behind the word: `minimal`;
+//! - ```` ```python before ````: the file; options stand behind the word: `minimal`, `docs`,
+//!   `migrate=anyio`, `modules=shop.orders`;
 //! - ```` ```python after ````: the file after the rewrite; without this block it stays;
 //! - ```` ```python alias ````: the file after the rewrite with `--alias`, where a case is about it;
 //! - ```` ```text notes ````: what is left to the reader in the rewritten file, `line: kind: message`.
+//!
+//! The programs of the repository's `tests/other_libraries` are such cases as well, with the library
+//! that the page is called after; what they print is tested there.
 //!
 //! Each result, in both styles, parses, is not rewritten again, and has the same notes then.
 //! `CASE=words cargo test -p asyncbis-linter --test imports` checks the cases with these words in
@@ -13,7 +17,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use linter::imports::{Options, Rewrite, Style, rewrite};
+use linter::imports::{Library, Migrations, Modules, Options, Rewrite, Style, rewrite};
 use linter::model::{File, Parsed};
 use linter::{Settings, SourceFile};
 
@@ -37,20 +41,49 @@ impl Case {
     }
 
     fn options(&self, style: Style) -> Options {
-        let before = self.block("before").expect("every case has it");
-        Options {
+        let mut options = Options {
             style,
-            minimal: before.words.iter().any(|word| word == "minimal"),
             ..Options::default()
+        };
+        let stem = self.page.file_stem().and_then(|stem| stem.to_str());
+        if let Some(library) = stem.and_then(Library::from_name) {
+            options.migrations = options.migrations.with(library);
         }
+        let before = self.block("before").expect("every case has it");
+        for word in &before.words[1..] {
+            match word.split_once('=') {
+                None if word == "minimal" => options.minimal = true,
+                None if word == "docs" => options.docs = true,
+                Some(("migrate", names)) => options.migrations = migrations(names),
+                Some(("modules", names)) => options.modules = modules(names),
+                _ => panic!("{}: unknown option {word}", self.title),
+            }
+        }
+        options
     }
 }
 
+fn migrations(names: &str) -> Migrations {
+    names.split(',').fold(Migrations::default(), |all, name| {
+        all.with(Library::from_name(name).expect("a known library"))
+    })
+}
+
+fn modules(names: &str) -> Modules {
+    let paths: Vec<String> = names
+        .split(',')
+        .map(|name| format!("{}.py", name.replace('.', "/")))
+        .collect();
+    Modules::of_paths(paths.iter().map(String::as_str))
+}
+
 fn cases() -> Vec<Case> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/imports");
-    let mut pages: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("the folder exists")
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<PathBuf> = ["tests/imports", "../../tests/other_libraries"]
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(here.join(folder)).expect("the folder exists"))
         .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|it| it == "md"))
         .collect();
     pages.sort();
     let wanted = std::env::var("CASE").ok();

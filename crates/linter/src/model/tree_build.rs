@@ -177,9 +177,6 @@ impl<'a> Builder<'a> {
         for decorator in &def.decorator_list {
             self.visit_decorator(decorator);
         }
-        if let Some(parameters) = &def.type_params {
-            self.visit_type_params(parameters);
-        }
         let id = FunctionId(self.tree.functions.len() as u32);
         self.bind(def.name.as_str(), def.name.range, BindingKind::Function(id));
         if let Some(parameters) = &def.type_params {
