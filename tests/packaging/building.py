@@ -60,7 +60,7 @@ def installed(wheel: Path, home: Path) -> Path:
     """The Python of a new environment with the wheel in it."""
     venv.create(home, with_pip=False, symlinks=True)
     python = home / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", python]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python]
     run([*pip, "install", "--no-index", wheel], home)
     return python
 

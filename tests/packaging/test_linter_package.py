@@ -65,7 +65,7 @@ def test_wheel(wheel: Path) -> None:
     assert message["Version"] == VERSION
     assert message["License-Expression"] == "MIT"
     assert "Requires-Dist" not in message
-    assert message.get_payload().strip() == (PACKAGE / "DESCRIPTION.md").read_text().strip()
+    assert str(message.get_payload()).strip() == (PACKAGE / "DESCRIPTION.md").read_text().strip()
 
 
 def test_the_command_is_on_the_path(python: Path, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_the_command_is_on_the_path(python: Path, tmp_path: Path) -> None:
 
 def test_the_module_starts_the_command(python: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("x = 1  # noqa: BIS777\n")
-    start = [python, "-m", "asyncbis_lint"]
+    start: list[str | Path] = [python, "-m", "asyncbis_lint"]
     assert run([*start, "--version"], tmp_path) == f"asyncbis-lint {VERSION}\n"
     arguments = ["check", "bad.py", "--output-format", "concise", "--quiet"]
     done = subprocess.run([*start, *arguments], cwd=tmp_path, capture_output=True, text=True)

@@ -102,7 +102,7 @@ def contents(project: Path) -> dict[str, str]:
 
 
 def try_hooks(hooks: Path, project: Path, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pre_commit", "try-repo", hooks, *arguments]
+    command: list[str | Path] = [sys.executable, "-m", "pre_commit", "try-repo", hooks, *arguments]
     done = run(command, project)
     assert "Traceback" not in done.stderr and done.returncode in (0, 1), done.stdout + done.stderr
     return done.returncode, done.stdout
