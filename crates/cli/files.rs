@@ -107,3 +107,21 @@ fn keep_owner(file: &fs::File, old: &fs::Metadata) -> io::Result<()> {
 fn keep_owner(file: &fs::File, old: &fs::Metadata) -> io::Result<()> {
     file.set_permissions(old.permissions())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_somebody_else_changed_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.py");
+        fs::write(&path, "changed").unwrap();
+        let error = replace(&path, b"old", b"new").unwrap_err();
+        assert_eq!(reason(&error), "the file has changed in the meantime");
+        assert_eq!(fs::read(&path).unwrap(), b"changed");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        replace(&path, b"changed", b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+}

@@ -18,11 +18,11 @@ use linter::{Checked, Settings, imports};
 use rustc_hash::FxHashSet;
 
 use crate::args::{FixArgs, Global};
-use crate::check::{exit_code, render, report};
+use crate::check::{self, exit_code, report};
 use crate::fix_summary::FixSummary;
 use crate::input::Input;
 use crate::migration_report::{self, FileReport};
-use crate::render::{document, note_line};
+use crate::render::{self, document};
 use crate::session::{Given, Session};
 use crate::{complain, diff, files, interrupt, output, panics};
 
@@ -49,6 +49,17 @@ struct Left {
     notes: Vec<imports::Note>,
     facts: imports::Facts,
     rewritten: bool,
+    /// Whether nothing could be done with the file.
+    untouched: bool,
+}
+
+impl Left {
+    fn untouched() -> Self {
+        Left {
+            untouched: true,
+            ..Left::default()
+        }
+    }
 }
 
 /// What all files share.
@@ -179,7 +190,7 @@ impl Run<'_> {
             Err(problem) => return Outcome::problem(problem),
         };
         if let Some(checked) = input.unreadable() {
-            self.remain(&mut outcome, given, &input, checked, &Left::default());
+            self.remain(&mut outcome, given, &input, checked, &Left::untouched());
             return outcome;
         }
         self.rounds(&mut outcome, given, input, &settings);
@@ -205,15 +216,17 @@ impl Run<'_> {
             outcome.problems.push(format!("{shown}: {problem}"));
             outcome.changed = false;
             let checked = input.check(settings);
-            self.remain(outcome, given, &input, checked, &Left::default());
+            self.remain(outcome, given, &input, checked, &Left::untouched());
             return;
         }
         outcome.summary.fixed(&rounds);
         if outcome.changed && self.args.diff {
             outcome.rendered = diff::unified(shown, &before, after, self.color);
         }
+        let untouched = rounds.is_left_alone();
         input.source = rounds.source;
         let left = Left {
+            untouched,
             notes: rounds.notes,
             facts: rounds.facts,
             rewritten: rounds.rewritten,
@@ -268,17 +281,19 @@ impl Run<'_> {
         }
         let found = &checked.diagnostics;
         outcome.failed = found.iter().any(|it| it.severity >= fail_level);
-        outcome.summary.remain(found, notes, &self.options);
+        let options = (!left.untouched).then_some(&self.options);
+        outcome.summary.remain(found, notes, options);
         if self.args.diff {
             return;
         }
         if !found.is_empty() {
-            outcome.rendered = render(&self.args.common, self.color, input, &checked);
+            outcome.rendered = check::render(&self.args.common, self.color, input, &checked);
         }
         if self.args.common.output_format.is_text() {
             for note in notes {
-                let line = note_line(&input.shown, &input.source, note);
-                outcome.rendered.push_str(&line);
+                let format = self.args.common.output_format;
+                let text = render::note(format, &input.shown, &input.source, note);
+                outcome.rendered.push_str(&text);
             }
         }
     }
@@ -335,7 +350,12 @@ impl Run<'_> {
                 output::write(common.output_file.as_deref(), told.as_bytes())?;
                 told.clear();
             }
-            told.push_str(last.trim_start_matches('\n'));
+            let has_findings = !told.is_empty();
+            told.push_str(if has_findings {
+                &last
+            } else {
+                last.trim_start()
+            });
             // Nobody is left to be told where standard error can't be written.
             let _ = std::io::stderr().write_all(told.as_bytes());
         } else {

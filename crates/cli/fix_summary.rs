@@ -28,8 +28,10 @@ enum Why {
     NeedsAsyncbis,
     /// Its fix is only a suggestion.
     Suggestion,
-    /// Its fix was left out because of a bug.
+    /// Its fix was left out: it would lead to more findings, or break the file.
     LeftOut,
+    /// Nothing could be done with its file.
+    Untouched,
     /// The import rewrite left something to the reader.
     Note,
 }
@@ -43,10 +45,11 @@ impl FixSummary {
         self.rewritten += usize::from(rounds.rewritten);
     }
 
-    /// Takes down what remains in a file.
-    pub fn remain(&mut self, found: &[Diagnostic], notes: &[Note], options: &FixOptions) {
+    /// Takes down what remains in a file; without options where nothing could be done with it.
+    pub fn remain(&mut self, found: &[Diagnostic], notes: &[Note], options: Option<&FixOptions>) {
         for diagnostic in found {
-            *self.remaining.entry(why(diagnostic, options)).or_default() += 1;
+            let why = options.map_or(Why::Untouched, |options| why(diagnostic, options));
+            *self.remaining.entry(why).or_default() += 1;
         }
         if !notes.is_empty() {
             *self.remaining.entry(Why::Note).or_default() += notes.len();
@@ -139,7 +142,11 @@ impl Why {
                 format!("{count} {need} asyncbis (--rewrite-imports)")
             }
             Why::Suggestion => format!("{count} {has} a suggestion"),
-            Why::LeftOut => format!("{count} {has} a fix that was left out"),
+            Why::LeftOut => format!("{count} {has} a fix that would do harm here"),
+            Why::Untouched => {
+                let stands = if one { "stands" } else { "stand" };
+                format!("{count} {stands} in a file that is left alone")
+            }
             Why::Note if one => "1 is a note on the imports".to_owned(),
             Why::Note => format!("{count} are notes on the imports"),
         }

@@ -76,14 +76,14 @@ pub fn document(format: OutputFormat, parts: &[String], summary: Option<&Summary
     }
 }
 
-/// A line of text for a note of the import rewrite.
-pub fn note_line(shown: &str, source: &SourceFile, note: &Note) -> String {
+/// A note of the import rewrite, for people.
+pub fn note(format: OutputFormat, shown: &str, source: &SourceFile, note: &Note) -> String {
     let place = at(shown, source, note.range.start());
-    let help = note
-        .help
-        .as_ref()
-        .map_or(String::new(), |help| format!("; {help}"));
-    format!("{place}: note: {}{help}\n", note.message)
+    let help = match &note.help {
+        Some(help) if format == OutputFormat::Full => format!("  = help: {help}\n"),
+        _ => String::new(),
+    };
+    format!("{place}: note: {}\n{help}", note.message)
 }
 
 /// How a fix is called.

@@ -87,6 +87,16 @@ pub enum Broken {
     Rewrite,
 }
 
+impl Rounds {
+    /// Whether the file was left alone, whatever was found in it.
+    #[must_use]
+    pub fn is_left_alone(&self) -> bool {
+        let found = self.checked.diagnostics.iter();
+        matches!(self.outcome, Outcome::NoFixpoint | Outcome::Panicked)
+            || found.map(|it| it.rule).any(|it| it == Rule::SYNTAX_ERROR)
+    }
+}
+
 /// Whether a text can change, judged by its words.
 ///
 /// It may be asked about bytes before they are decoded.
