@@ -5,7 +5,7 @@
 use ruff_python_ast::{Identifier, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
-use super::plan::{Fate, NEW, Outcome, Plan, fate};
+use super::plan::{Fate, NEW, Outcome, Plan, fate, is_shortened};
 use super::uses::{Access, Use, Variable, Variables};
 use crate::diagnostic::Edit;
 use crate::model::File;
@@ -29,6 +29,11 @@ fn at_use(variable: &Variable, outcome: &Outcome, used: &Use, edits: &mut Vec<Ed
         (Outcome::Rename { keeps: true }, Fate::Whole) if used.access == Access::Unbind => {
             edits.push(Edit::insertion(used.root.end(), format!(", {NEW}")));
         }
+        (Outcome::Alias { second: Some(it) }, Fate::Whole)
+            if used.access == Access::Unbind && it.is_new =>
+        {
+            edits.push(Edit::insertion(used.root.end(), format!(", {}", it.name)));
+        }
         (Outcome::Rename { .. }, Fate::Move(_) | Fate::RunningLoop | Fate::Whole) => {
             edits.push(Edit::replacement(used.root, NEW));
         }
@@ -44,7 +49,7 @@ fn at_use(variable: &Variable, outcome: &Outcome, used: &Use, edits: &mut Vec<Ed
     let is_package = !matches!(outcome, Outcome::Submodule { .. });
     let is_shortened = is_package
         && match &fate {
-            Fate::Move(found) => found.parts == 2 && !found.path.contains('.'),
+            Fate::Move(found) => is_shortened(found),
             Fate::RunningLoop => used.attributes.len() == 2,
             Fate::Whole | Fate::Keep(_) => false,
         };

@@ -7,7 +7,9 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::collapse::is_import_error;
 use super::names::{self, Kind};
-use super::plan::{Fate, NEW, Outcome, Plan, Reason, counterpart_of, fate};
+use super::plan::{
+    Fate, NEW, Outcome, Plan, Reason, counterpart_of, fate, has_movable_use, is_printed_otherwise,
+};
 use super::uses::{Site, Source, Use, Variable, Variables};
 use super::{Facts, Note, NoteKind};
 use crate::model::File;
@@ -127,13 +129,14 @@ fn patch_text(path: &[&str], kind: Kind) -> (NoteKind, String, &'static str) {
 
 /// The note about an import of the package that stays although names could move.
 fn note_on_package(variable: &Variable, outcome: &Outcome) -> Option<Note> {
-    let moves = |used: &Use| !matches!(fate(variable, used), Fate::Keep(_));
-    if *outcome != Outcome::Stay || !variable.uses.iter().any(moves) {
+    if *outcome != Outcome::Stay || !has_movable_use(variable) {
         return None;
     }
     let name = variable.name;
     let message = if variable.is_foreign {
         format!("`{name}` stays: it is not always the module asyncio")
+    } else if is_printed_otherwise(variable) {
+        format!("`{name}` stays: the text of its names is printed")
     } else {
         format!("`{name}` stays: its names can't be told apart from others of the file")
     };

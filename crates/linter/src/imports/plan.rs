@@ -6,11 +6,14 @@
 //!
 //! Not here: edits (`edits`, `statements`).
 
+use ruff_python_ast::{Expr, Stmt};
+use ruff_text_size::Ranged;
+
 use super::names::{self, Counterpart, Kind};
 use super::uses::{Access, Site, Source, Use, Variable, Variables, is_at_top, is_only_package};
 use super::{Options, Style};
 use crate::model::File;
-use crate::model::names::BindingKind;
+use crate::model::names::{BindingKind, ScopeKind};
 use crate::model::tree::ScopeId;
 
 /// The package that is written.
@@ -55,6 +58,17 @@ pub enum Fate {
     Keep(Reason),
 }
 
+impl Fate {
+    /// Whether the use can't stay as it is where its variable becomes asyncbis.
+    fn needs_edit(&self) -> bool {
+        match self {
+            Fate::Move(found) => is_shortened(found),
+            Fate::RunningLoop | Fate::Keep(_) => true,
+            Fate::Whole => false,
+        }
+    }
+}
+
 /// Why a use stays asyncio's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -79,7 +93,9 @@ impl Plan {
             options,
         };
         let is_neutral = options.minimal && !decide.has_changed_names();
-        let stay = is_neutral || names_bound_by_type_parameters(file, variables);
+        let stay = is_neutral
+            || names_bound_by_type_parameters(file, variables)
+            || variables.list.iter().any(|it| is_used_early(file, it));
         let outcomes = variables
             .list
             .iter()
@@ -120,8 +136,7 @@ pub fn fate(variable: &Variable, used: &Use) -> Fate {
     }
     let found = names::counterpart(&path);
     // A submodule's name can't be taken out of the middle of what spans lines.
-    let is_shortened = found.parts == 2 && !found.path.contains('.');
-    if is_shortened && !used.is_plain && used.attributes.len() > 1 {
+    if is_shortened(&found) && !used.is_plain && used.attributes.len() > 1 {
         return Fate::Keep(Reason::Absent);
     }
     match found.kind {
@@ -132,6 +147,31 @@ pub fn fate(variable: &Variable, used: &Use) -> Fate {
         Kind::Raises => Fate::Keep(Reason::Raises),
         Kind::Absent => Fate::Keep(Reason::Absent),
     }
+}
+
+/// Whether the source text of a use is printed that no import can leave as it is.
+#[must_use]
+pub fn is_printed_otherwise(variable: &Variable) -> bool {
+    has_use(variable, |used, fate| used.is_printed && fate.needs_edit())
+}
+
+/// Whether a name of a submodule is one of the package.
+#[must_use]
+pub fn is_shortened(found: &Counterpart) -> bool {
+    found.parts == 2 && !found.path.contains('.')
+}
+
+/// Whether something of a variable is used that can be taken from asyncbis.
+#[must_use]
+pub fn has_movable_use(variable: &Variable) -> bool {
+    has_use(variable, |used, fate| {
+        used.access != Access::Unbind && !matches!(fate, Fate::Keep(_))
+    })
+}
+
+fn has_use(variable: &Variable, wanted: impl Fn(&Use, &Fate) -> bool) -> bool {
+    let mut uses = variable.uses.iter();
+    uses.any(|used| wanted(used, &fate(variable, used)))
 }
 
 /// What asyncbis makes of what an import brings: a name, or a submodule.
@@ -153,6 +193,15 @@ struct Decide<'v, 'f, 'a> {
 
 impl Decide<'_, '_, '_> {
     fn outcome(&self, variable: &Variable) -> Outcome {
+        let kind = |site: &Site| match site.source {
+            Source::Package | Source::Below(_) => 0,
+            Source::Submodule(_) => 1,
+            Source::Name { .. } => 2,
+        };
+        let first = kind(&variable.sites[0]);
+        if variable.sites.iter().any(|site| kind(site) != first) {
+            return Outcome::Stay;
+        }
         match variable.sites[0].source {
             Source::Package | Source::Below(_) => self.package(variable),
             Source::Submodule(_) => self.submodule(variable),
@@ -162,14 +211,14 @@ impl Decide<'_, '_, '_> {
 
     /// `import asyncio`, perhaps `as` something.
     fn package(&self, variable: &Variable) -> Outcome {
-        let is_package = |site: &Site| matches!(site.source, Source::Package | Source::Below(_));
-        if !variable.sites.iter().all(is_package) {
+        let keeps = has_use(variable, |_, fate| matches!(fate, Fate::Keep(_)));
+        let moves = has_movable_use(variable);
+        if !moves && (keeps || variable.scope != ScopeId(0)) {
             return Outcome::Stay;
         }
-        let fates: Vec<Fate> = variable.uses.iter().map(|it| fate(variable, it)).collect();
-        let keeps = fates.iter().any(|fate| matches!(fate, Fate::Keep(_)));
-        let moves = fates.iter().any(|fate| !matches!(fate, Fate::Keep(_)));
-        if !moves && (keeps || variable.scope != ScopeId(0)) {
+        // The fallback may be what such a use means.
+        let is_unsure = variable.is_foreign && has_use(variable, |_, fate| fate.needs_edit());
+        if is_unsure || is_printed_otherwise(variable) {
             return Outcome::Stay;
         }
         let patches = variable.uses.iter().any(Use::is_patch);
@@ -180,10 +229,6 @@ impl Decide<'_, '_, '_> {
         }
         if !keeps {
             return Outcome::Alias { second: None };
-        }
-        // The fallback may be what the uses that stay mean.
-        if variable.is_foreign {
-            return Outcome::Stay;
         }
         match self.second(variable) {
             Some(second) => Outcome::Alias {
@@ -204,7 +249,6 @@ impl Decide<'_, '_, '_> {
 
     /// Whether the name itself matters: in a class it is an attribute, in `__all__` it is public.
     fn is_seen_from_outside(&self, variable: &Variable) -> bool {
-        use crate::model::names::ScopeKind;
         if self.file.scope(variable.scope).kind == ScopeKind::Class {
             return true;
         }
@@ -231,7 +275,11 @@ impl Decide<'_, '_, '_> {
                 return false;
             }
         }
-        true
+        // One that nothing binds comes from a star import, or from outside.
+        !file.tree.exprs().any(|expr| {
+            matches!(expr, Expr::Name(node) if node.id == NEW)
+                && file.lookup_scope(file.tree.scope_of(expr), NEW).is_none()
+        })
     }
 
     /// A second name for asyncio beside a variable that becomes asyncbis.
@@ -317,7 +365,7 @@ impl Decide<'_, '_, '_> {
 
 /// Whether `__all__` names it.
 fn is_exported(file: &File, name: &str) -> bool {
-    let is_name = |expr: &ruff_python_ast::Expr| {
+    let is_name = |expr: &Expr| {
         expr.as_string_literal_expr()
             .is_some_and(|text| text.value.to_str() == name)
     };
@@ -335,18 +383,23 @@ pub fn is_mentioned(file: &File, name: &str) -> bool {
         .scopes
         .iter()
         .any(|scope| !scope.bindings(name).is_empty());
-    is_bound
-        || file.body().iter().any(|stmt| {
-            file.tree
-                .exprs_below(file.tree.stmt_id(stmt))
-                .any(|expr| matches!(expr, ruff_python_ast::Expr::Name(node) if node.id == name))
-        })
+    let is_name = |expr: &Expr| matches!(expr, Expr::Name(node) if node.id == name);
+    is_bound || file.tree.exprs().any(is_name)
+}
+
+/// Whether a class body uses a name before it imports it: that is the name outside of the class.
+fn is_used_early(file: &File, variable: &Variable) -> bool {
+    let first = variable.sites.iter().map(|site| site.alias.start()).min();
+    file.scope(variable.scope).kind == ScopeKind::Class
+        && variable
+            .uses
+            .iter()
+            .any(|used| Some(used.root.start()) < first)
 }
 
 /// Whether a type parameter or type alias has the name of a variable, or of asyncbis: the model
 /// does not see them as names.
 fn names_bound_by_type_parameters(file: &File, variables: &Variables) -> bool {
-    use ruff_python_ast::Stmt;
     let clashes =
         |name: &str| name == NEW || variables.list.iter().any(|variable| variable.name == name);
     file.tree.stmt_ids().any(|id| {

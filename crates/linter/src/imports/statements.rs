@@ -12,7 +12,7 @@ use rustc_hash::FxHashSet;
 use super::names;
 use super::plan::{NEW, Outcome, Plan, counterpart_of};
 use super::split::{self, Group};
-use super::uses::{Site, Source, Variable, Variables, bound_name};
+use super::uses::{Access, Site, Source, Use, Variable, Variables, bound_name};
 use crate::diagnostic::Edit;
 use crate::model::File;
 use crate::model::tree::{Part, StmtId};
@@ -107,8 +107,17 @@ impl<'w, 'a> Writer<'w, '_, 'a> {
                 self.remember(id, text, false);
             }
         }
-        if dropped.len() == node.names.len() && added.is_empty() {
-            self.drop_statement(id, node);
+        if dropped.len() == node.names.len() {
+            match added.as_slice() {
+                [] => self.drop_statement(id, node),
+                added => {
+                    let names = node.names[0]
+                        .range
+                        .cover(node.names[dropped.len() - 1].range);
+                    let text = added.join(", ");
+                    self.edits.push(Edit::replacement(names, text));
+                }
+            }
             return;
         }
         self.drop_names(node, &dropped, &mut edits);
@@ -196,6 +205,11 @@ impl<'w, 'a> Writer<'w, '_, 'a> {
             let key = (self.block(id), text.to_owned(), by_package);
             self.written.contains(&key)
         };
+        // What is unbound between two imports needs both.
+        let is_unbound = |used: &Use| used.access == Access::Unbind;
+        if variable.is_foreign || variable.uses.iter().any(is_unbound) {
+            return false;
+        }
         has_written(false)
             || !is_package && has_written(true)
             || self.has_import_of_new(id, variable, text)

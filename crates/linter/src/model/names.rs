@@ -92,6 +92,19 @@ impl<'a> Scope<'a> {
         self.bindings.entry(name).or_default().push(binding);
     }
 
+    pub(crate) fn take(&mut self, name: &str) -> Vec<Binding<'a>> {
+        self.bindings.remove(name).unwrap_or_default()
+    }
+
+    /// Adds bindings, in the order of the text.
+    pub(crate) fn extend(&mut self, name: &'a str, more: Vec<Binding<'a>>) {
+        if !more.is_empty() {
+            let bindings = self.bindings.entry(name).or_default();
+            bindings.extend(more);
+            bindings.sort_by_key(|binding| binding.range.start());
+        }
+    }
+
     /// The bindings of a name in this very scope.
     #[must_use]
     pub fn bindings(&self, name: &str) -> &[Binding<'a>] {

@@ -18,6 +18,7 @@ use super::tree::{
 pub(super) fn build(body: &[Stmt]) -> Tree<'_> {
     let mut builder = Builder::new();
     builder.visit_part(body, Part::Body);
+    builder.settle_nonlocals();
     builder.tree
 }
 
@@ -92,24 +93,40 @@ impl<'a> Builder<'a> {
         self.tree.scopes[owner.index()].add(name, binding);
     }
 
-    /// The scope that a name assigned in a scope belongs to, by `global` and `nonlocal`.
+    /// The scope that a name assigned in a scope belongs to, by `global`.
     fn owner_of(&self, scope: ScopeId, name: &str) -> ScopeId {
-        let data = &self.tree.scopes[scope.index()];
-        if data.globals.contains(&name) {
-            return ScopeId(0);
+        match self.tree.scopes[scope.index()].globals.contains(&name) {
+            true => ScopeId(0),
+            false => scope,
         }
-        if !data.nonlocals.contains(&name) {
-            return scope;
+    }
+
+    /// Gives the names that are `nonlocal` to the functions that own them: these may bind them below
+    /// the function that declares them.
+    fn settle_nonlocals(&mut self) {
+        for index in 0..self.tree.scopes.len() {
+            let names = self.tree.scopes[index].nonlocals.clone();
+            for name in names {
+                let Some(owner) = self.owner_of_nonlocal(index, name) else {
+                    continue;
+                };
+                let moved = self.tree.scopes[index].take(name);
+                self.tree.scopes[owner.index()].extend(name, moved);
+            }
         }
-        let mut outer = data.parent;
+    }
+
+    fn owner_of_nonlocal(&self, scope: usize, name: &str) -> Option<ScopeId> {
+        let mut outer = self.tree.scopes[scope].parent;
         while let Some(id) = outer {
             let data = &self.tree.scopes[id.index()];
-            if data.kind == ScopeKind::Function && !data.bindings(name).is_empty() {
-                return id;
+            let is_own = !data.nonlocals.contains(&name) && !data.bindings(name).is_empty();
+            if data.kind == ScopeKind::Function && is_own {
+                return Some(id);
             }
             outer = data.parent;
         }
-        scope
+        None
     }
 
     /// Binds the names of an assignment target; `value` where the target takes it whole.
