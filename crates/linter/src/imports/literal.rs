@@ -237,4 +237,35 @@ mod tests {
         let range = inner.range(4, 7).expect("in one piece");
         assert_eq!(&source[range], "two");
     }
+
+    proptest::proptest! {
+        /// Whatever escapes, prefixes and parts a string has: where a part of its value has a
+        /// range, the file says there exactly that.
+        #[test]
+        fn a_range_says_what_the_value_says(
+            parts in proptest::collection::vec(("[rRuU]?", "(asyncio|[a-zé. ]|\\\\[nx\\\\'\"047uNU]|41|e9|\r?\n){0,8}"), 1..4)
+        ) {
+            let literals: Vec<String> = parts
+                .iter()
+                .map(|(prefix, raw)| format!("{prefix}\"\"\"{raw}\"\"\""))
+                .collect();
+            let source = literals.join(" ");
+            let Ok(parsed) = parse_expression(&source) else {
+                return Ok(());
+            };
+            let Some(string) = parsed.expr().as_string_literal_expr() else {
+                return Ok(());
+            };
+            let text = Text::of(&source, string);
+            proptest::prop_assert_eq!(&text.value, string.value.to_str());
+            let places: Vec<usize> = text.value.char_indices().map(|(at, _)| at).collect();
+            for start in &places {
+                for end in places.iter().filter(|end| start <= end) {
+                    if let Some(range) = text.range(*start, *end) {
+                        proptest::prop_assert_eq!(&source[range], &text.value[*start..*end]);
+                    }
+                }
+            }
+        }
+    }
 }

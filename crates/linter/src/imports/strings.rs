@@ -21,6 +21,7 @@ use super::literal::Text;
 use crate::model::File;
 use crate::model::names::{dotted_text, last_name, root_name};
 use crate::model::tree::ScopeId;
+use crate::nesting::too_deep;
 
 /// Adds the names in strings that are types to those that the plan looks at.
 pub(super) fn collect(context: &mut Context) {
@@ -50,7 +51,8 @@ pub(super) fn collect(context: &mut Context) {
 
 /// Adds the dotted names of a text that is an expression. `place` is the whole of it.
 pub(super) fn collect_text(context: &mut Context, scope: ScopeId, text: &Text, place: TextRange) {
-    if !text.value.contains("asyncio") {
+    // A file is refused where its tree would be too deep; what its strings say was not looked at.
+    if !text.value.contains("asyncio") || too_deep(&text.value).is_some() {
         return;
     }
     let whole = TextRange::up_to(TextSize::of(text.value.as_str()));
@@ -85,7 +87,7 @@ fn is_asyncio(name: &Expr) -> bool {
 }
 
 /// A dotted name with the ranges that it has in the file.
-fn relocated(name: &Expr, text: &Text) -> Option<Expr> {
+pub(super) fn relocated(name: &Expr, text: &Text) -> Option<Expr> {
     match name {
         Expr::Name(node) => Some(Expr::Name(ast::ExprName {
             range: text.range_of(node.range)?,

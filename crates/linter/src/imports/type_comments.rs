@@ -12,6 +12,7 @@ use super::literal::Text;
 use super::strings::collect_text;
 use crate::model::File;
 use crate::model::tree::ScopeId;
+use crate::nesting::too_deep;
 
 /// Adds the names in type comments to those that the plan looks at.
 pub(super) fn collect(context: &mut Context) {
@@ -57,6 +58,9 @@ fn typed_part(source: &str, comment: TextRange) -> Option<TextRange> {
 /// The expressions of a type: of a function the parameters and the result.
 fn parts_of(source: &str, range: TextRange) -> Vec<TextRange> {
     let text = &source[range];
+    if too_deep(text).is_some() {
+        return Vec::new();
+    }
     if parse_expression(text).is_ok() {
         return vec![range];
     }
