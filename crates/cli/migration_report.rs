@@ -38,9 +38,17 @@ pub struct FileReport {
     /// Those of them that are different in asyncbis.
     changed_names: Vec<String>,
     /// Where the program starts.
-    runs: Vec<Location>,
+    runs: Vec<Start>,
     notes: Vec<PlacedNote>,
     remaining: Vec<Finding>,
+}
+
+/// A place that runs an event loop.
+#[derive(Debug, Clone)]
+struct Start {
+    place: Location,
+    /// The first line of the call.
+    code: String,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +65,15 @@ struct Finding {
     rule: Rule,
     severity: Severity,
     message: String,
+}
+
+impl Start {
+    /// Whether it is the loop that is run, not a program with a root task group.
+    fn is_by_hand(&self) -> bool {
+        [".run_until_complete(", ".run_forever("]
+            .iter()
+            .any(|method| self.code.contains(method))
+    }
 }
 
 impl FileReport {
@@ -77,7 +94,14 @@ impl FileReport {
             uses_asyncbis: facts.uses_asyncbis,
             asyncio_names: facts.asyncio_names.clone(),
             changed_names: facts.changed_names.clone(),
-            runs: facts.runs.iter().map(|run| place(run.start())).collect(),
+            runs: facts
+                .runs
+                .iter()
+                .map(|run| Start {
+                    place: place(run.start()),
+                    code: source.slice(*run).lines().next().unwrap_or("").to_owned(),
+                })
+                .collect(),
             notes: notes
                 .iter()
                 .map(|note| PlacedNote {
@@ -130,8 +154,8 @@ pub fn summary(reports: &[FileReport]) -> String {
     let runs = runs(reports);
     match &runs[..] {
         [] => line("Nothing here starts an event loop.".to_owned()),
-        [run] => line(format!("The program starts at {run}.")),
-        [first, rest @ ..] => line(format!(
+        [(at, _)] => line(format!("The program starts at {at}.")),
+        [(first, _), rest @ ..] => line(format!(
             "Event loops are started at {} places, the first is {first}.",
             rest.len() + 1
         )),
@@ -235,11 +259,15 @@ fn still_on_asyncio(reports: &[FileReport], text: &mut String) {
     }
 }
 
-/// Where event loops are started.
-fn runs(reports: &[FileReport]) -> Vec<String> {
-    let places =
-        |file: &FileReport| -> Vec<String> { file.runs.iter().map(|run| file.at(*run)).collect() };
-    reports.iter().flat_map(places).collect()
+/// Where event loops are started, with the places.
+fn runs(reports: &[FileReport]) -> Vec<(String, &Start)> {
+    let of_file = |file: &'_ FileReport| -> Vec<String> {
+        file.runs.iter().map(|run| file.at(run.place)).collect()
+    };
+    let places = reports.iter().flat_map(of_file);
+    places
+        .zip(reports.iter().flat_map(|file| &file.runs))
+        .collect()
 }
 
 /// The findings of a rule.

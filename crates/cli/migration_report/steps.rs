@@ -62,43 +62,49 @@ impl Step {
 /// Where event loops start.
 fn start(reports: &[FileReport]) -> Step {
     let runs = runs(reports);
-    let list = || runs.iter().map(|run| format!("- {run}")).collect();
-    let title = "Where the program starts".to_owned();
-    match &runs[..] {
-        [] => Step {
-            short: None,
-            task: "Find out who starts the event loop: nothing here does.".to_owned(),
-            title,
-            text: "A library has nothing to do: it runs on the loop of its users.\n\
-                   A program has to be started by `asyncbis.run(main())`.\n\
-                   Where a server or framework starts the loop, give it \
-                   `asyncbis.EventLoop` as its loop, or start it inside of `asyncbis.run()`."
-                .to_owned(),
-            lines: Vec::new(),
-        },
-        [run] => Step {
-            short: None,
-            task: format!("Look at {run}: there the program starts."),
-            title,
-            text: "Level cancellation exists on the loop that `asyncbis.run()` makes: an error of \
-                   a background task ends the program there, and Ctrl-C and SIGTERM cancel it."
-                .to_owned(),
-            lines: list(),
-        },
-        [..] => Step {
-            short: None,
-            task: format!(
-                "Look at the {} places that start an event loop.",
-                runs.len()
-            ),
-            title,
-            text: "Each of them is a program of its own, with a root task group and signals of \
-                   its own.\n\
-                   None may start while another one runs in the same thread."
-                .to_owned(),
-            lines: list(),
-        },
+    let by_hand = runs.iter().filter(|(_, run)| run.is_by_hand()).count();
+    let mut step = Step {
+        title: "Where the program starts".to_owned(),
+        lines: runs
+            .iter()
+            .map(|(at, run)| format!("- {at}: `{}`", run.code))
+            .collect(),
+        ..Step::default()
+    };
+    step.task = match (&runs[..], by_hand) {
+        ([], _) => "Find out who starts the event loop: nothing here does.".to_owned(),
+        ([(at, _)], 0) => format!("Look at {at}: there the program starts."),
+        ([..], 0) => format!("Look at the {} places that start a program.", runs.len()),
+        ([..], _) => format!(
+            "Let `asyncbis.run()` run the event loop: {}.",
+            counted(by_hand, "place", "places")
+        ),
+    };
+    if runs.is_empty() {
+        step.text = "A library has nothing to do: it runs on the loop of its users.\n\
+                     A program has to be started by `asyncbis.run(main())`.\n\
+                     Where a server or framework starts the loop, give it `asyncbis.EventLoop` \
+                     as its loop, or start it inside of `asyncbis.run()`."
+            .to_owned();
+        return step;
     }
+    step.text = "`asyncbis.run()` makes the loop, with a root task group: there an error of a \
+                 background task ends the program, and Ctrl-C and SIGTERM cancel it."
+        .to_owned();
+    if by_hand > 0 {
+        step.short = Some(counted(by_hand, "loop run by hand", "loops run by hand"));
+        step.text.push_str(
+            "\nOn a loop that is run by hand there is no root task group: everything else works, \
+             and nobody cancels what is left over.",
+        );
+    }
+    if runs.len() - by_hand > 1 {
+        step.text.push_str(
+            "\nEach `run()` is a program of its own; none may start while another one runs in the \
+             same thread.",
+        );
+    }
+    step
 }
 
 /// Files that use names of asyncio that are different in asyncbis, beside files that use asyncbis.

@@ -19,6 +19,13 @@ fn file(shown: &str) -> FileReport {
     }
 }
 
+fn start(row: usize, column: usize, code: &str) -> Start {
+    Start {
+        place: place(row, column),
+        code: code.to_owned(),
+    }
+}
+
 fn note(kind: NoteKind, row: usize, message: &str, help: Option<&str>) -> PlacedNote {
     PlacedNote {
         place: place(row, 1),
@@ -65,7 +72,7 @@ fn everything() -> Vec<FileReport> {
         .map(|(row, (kind, message))| note(kind, row, message, (row == 1).then_some("Choose")))
         .collect();
     let mut app = file("src/app.py");
-    app.runs = vec![place(9, 5)];
+    app.runs = vec![start(9, 5, "asyncbis.run(main())")];
     app.remaining = vec![
         finding("BIS201", Severity::Warning, 3),
         finding("BIS204", Severity::Error, 4),
@@ -88,7 +95,10 @@ By hand: 1 file left behind, 1 star import, 1 monkeypatch, 1 function that only 
         "Nothing here starts an event loop.\n"
     );
     let mut app = file("a.py");
-    app.runs = vec![place(1, 1), place(2, 1)];
+    app.runs = vec![
+        start(1, 1, "asyncbis.run(a())"),
+        start(2, 1, "asyncbis.run(b())"),
+    ];
     let expected = "Event loops are started at 2 places, the first is a.py:1:1.\n";
     assert_eq!(summary(&[app]), expected);
 }
@@ -154,7 +164,7 @@ fn the_report_lists_what_to_do_in_its_order() {
 #[test]
 fn a_clean_project_has_no_more_than_needs_to_be_said() {
     let mut app = file("app.py");
-    app.runs = vec![place(3, 1)];
+    app.runs = vec![start(3, 1, "asyncbis.run(main())")];
     let expected = "\
 # Migration to asyncbis
 
@@ -173,10 +183,10 @@ fn a_clean_project_has_no_more_than_needs_to_be_said() {
 
 ## Where the program starts
 
-Level cancellation exists on the loop that `asyncbis.run()` makes: an error of a background task \
-ends the program there, and Ctrl-C and SIGTERM cancel it.
+`asyncbis.run()` makes the loop, with a root task group: there an error of a background task \
+ends the program, and Ctrl-C and SIGTERM cancel it.
 
-- app.py:3:1
+- app.py:3:1: `asyncbis.run(main())`
 ";
     assert_eq!(markdown(&[app]), expected);
 }
@@ -224,4 +234,26 @@ fn places_are_those_of_the_text() {
         summary(std::slice::from_ref(&report)).starts_with("The program starts at src/a.py:3:3.\n")
     );
     assert!(markdown(&[report]).contains("- src/a.py:3:3: which\n"));
+}
+
+#[test]
+fn a_loop_that_is_run_by_hand_has_no_root_group() {
+    let mut app = file("app.py");
+    app.runs = vec![
+        start(1, 1, "asyncbis.run(main())"),
+        start(2, 1, "asyncbis.new_event_loop().run_until_complete(main())"),
+    ];
+    let one = markdown(std::slice::from_ref(&app));
+    assert!(one.contains("- [ ] Let `asyncbis.run()` run the event loop: 1 place.\n"));
+    assert!(one.contains("there is no root task group"));
+    assert!(!one.contains("a program of its own"));
+    assert!(summary(std::slice::from_ref(&app)).ends_with("By hand: 1 loop run by hand.\n"));
+    app.runs = vec![
+        start(1, 1, "asyncbis.run(a())"),
+        start(2, 1, "asyncbis.run(b())"),
+    ];
+    let two = markdown(&[app]);
+    assert!(two.contains("- [ ] Look at the 2 places that start a program.\n"));
+    assert!(two.contains("a program of its own"));
+    assert!(!two.contains("there is no root task group"));
 }
