@@ -228,36 +228,32 @@ fn found(reports: &[FileReport]) -> Vec<Step> {
     let tasks = [
         (
             Severity::Error,
-            "error",
-            "errors",
-            "Mend",
-            "hang, lose data or raise",
+            ("Mend 1 error", "it hangs, loses data or raises"),
+            ("Mend {} errors", "they hang, lose data or raise"),
         ),
         (
             Severity::Warning,
-            "warning",
-            "warnings",
-            "Read",
-            "mean something else on asyncbis",
+            ("Read 1 warning", "it means something else on asyncbis"),
+            ("Read {} warnings", "they mean something else on asyncbis"),
         ),
         (
             Severity::Info,
-            "hint",
-            "hints",
-            "Look at",
-            "could be simpler",
+            ("Look at 1 info", "it could be simpler"),
+            ("Look at {} infos", "they could be simpler"),
         ),
     ];
     let mut steps: Vec<Step> = tasks
         .into_iter()
         .filter(|(severity, ..)| total(*severity) > 0)
-        .map(|(severity, one, many, verb, why)| Step {
-            short: Some(counted(total(severity), one, many)),
-            task: format!(
-                "{verb} {}: they {why}.",
-                counted(total(severity), one, many)
-            ),
-            ..Step::default()
+        .map(|(severity, one, many)| {
+            let count = total(severity);
+            let (what, why) = if count == 1 { one } else { many };
+            let word = severity.as_str();
+            Step {
+                short: Some(counted(count, word, &format!("{word}s"))),
+                task: format!("{}: {why}.", what.replace("{}", &count.to_string())),
+                ..Step::default()
+            }
         })
         .collect();
     if let Some(first) = steps.first_mut() {

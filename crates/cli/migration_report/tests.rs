@@ -119,7 +119,7 @@ fn the_report_lists_what_to_do_in_its_order() {
         "Let the tests patch what the code uses now: 1 place.",
         "Decide what becomes of names of other libraries that asyncbis has nothing for: 1 place.",
         "Decide where two ways are right: 1 place.",
-        "Mend 1 error: they hang, lose data or raise.",
+        "Mend 1 error: it hangs, loses data or raises.",
         "Read 2 warnings: they mean something else on asyncbis.",
         "Run the tests on asyncbis: \
          [how to](https://github.com/asyncbis/asyncbis/blob/main/docs/testing.md).",
