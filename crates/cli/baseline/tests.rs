@@ -161,6 +161,48 @@ proptest! {
     }
 }
 
+/// The examples of the rule pages, bad and good.
+fn examples() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("BIS") {
+            let page = fs::read_to_string(&path).unwrap();
+            let blocks = page.split("\n```python").skip(1);
+            let block = |block: &str| block.split_once('\n').unwrap().1.to_owned();
+            found.extend(blocks.map(|text| block(text.split("\n```").next().unwrap())));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_all_rules_find_is_hidden_however_the_lines_end() {
+    let (mut hidden, mut programs) = (0, 0);
+    for program in examples() {
+        let program = program + "\n";
+        let old = baseline(&program);
+        for variant in [
+            program.clone(),
+            program.replace('\n', "\r\n"),
+            program.replace("    ", "\t"),
+        ] {
+            let (found, counts) = reported(&old, &variant);
+            let found: Vec<_> = found.iter().filter(|it| !is_syntax_error(it)).collect();
+            assert!(found.is_empty(), "{variant}\n{found:#?}");
+            let syntax = |it: &&Diagnostic| !is_syntax_error(it);
+            let before = check(&program).1.iter().filter(syntax).count();
+            assert_eq!((counts.hidden, counts.gone), (before, 0), "{variant}");
+            hidden += counts.hidden;
+            programs += 1;
+        }
+    }
+    // Otherwise nothing was tested.
+    assert!(programs > 300 && hidden > 300, "{hidden} of {programs}");
+}
+
 #[test]
 fn the_code_is_the_line_without_comment_and_indentation() {
     let table = [
