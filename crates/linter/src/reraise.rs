@@ -52,7 +52,7 @@ pub(crate) fn raise_unreplaced<'a>(file: &File<'a>, catcher: &Catcher<'a>) -> Op
         return None;
     }
     let edits = if is_alone(file, catcher, handler) {
-        vec![Edit::replacement(last.range(), "raise")]
+        vec![bare_raise(file, last)?]
     } else {
         clause_above(file, catcher, handler)?
     };
@@ -158,6 +158,13 @@ fn is_empty_end(stmt: &Stmt) -> bool {
     }
 }
 
+/// `raise` in the place of a statement; not before a semicolon, where ruff's parser expects an
+/// exception.
+fn bare_raise(file: &File, stmt: &Stmt) -> Option<Edit> {
+    file.ends_its_line(stmt.end())
+        .then(|| Edit::replacement(stmt.range(), "raise"))
+}
+
 fn raise_at_end(file: &File, handler: &ast::ExceptHandlerExceptHandler) -> Option<Edit> {
     let last = handler.body.last()?;
     let says_nothing = match last {
@@ -166,7 +173,7 @@ fn raise_at_end(file: &File, handler: &ast::ExceptHandlerExceptHandler) -> Optio
         _ => false,
     };
     if says_nothing {
-        return Some(Edit::replacement(last.range(), "raise"));
+        return bare_raise(file, last);
     }
     file.insert_line_after(last, "raise")
 }

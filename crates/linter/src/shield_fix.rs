@@ -9,15 +9,19 @@ use ruff_text_size::{Ranged, TextRange};
 
 use crate::diagnostic::{Applicability, Edit, Fix};
 use crate::model::File;
-use crate::model::shield_calls::ShieldCall;
+use crate::model::kinds::Kind;
+use crate::model::shield_calls::{ShieldCall, Verdict};
 
 impl<'a> File<'a> {
     /// `await asyncio.wait([x])` and `x.result()`: the old meaning of a shield around a future,
-    /// under asyncio and under asyncbis.
+    /// under asyncio and under asyncbis. `wait()` takes no coroutines: the fix is only safe where
+    /// the target is known to be a future.
     pub(crate) fn wait_instead(&self, shield: &ShieldCall<'a>, awaited: &'a Expr) -> Option<Fix> {
-        if !self.is_future(shield.target) {
-            return None;
-        }
+        let applicability = match self.kind(shield.target) {
+            Some(Kind::Task | Kind::Future) => Applicability::Safe,
+            None if matches!(shield.verdict, Verdict::SharedFuture { .. }) => Applicability::Unsafe,
+            _ => return None,
+        };
         let stmt = self.whole_statement(awaited)?;
         let indentation = self.indentation(stmt)?;
         let newline = self.newline();
@@ -48,7 +52,7 @@ impl<'a> File<'a> {
         edits.extend(import);
         self.fix(
             "Wait without a shield",
-            Applicability::Safe,
+            applicability,
             edits,
             needs_asyncbis,
         )

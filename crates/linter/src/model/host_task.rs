@@ -243,7 +243,10 @@ impl<'a> File<'a> {
             return false;
         };
         self.settings.target_version >= (3, 11)
-            && self.qualified(module).as_deref() == Some("asyncio")
+            && matches!(
+                self.qualified(module).as_deref(),
+                Some("asyncio" | "asyncbis")
+            )
             && NAMES.contains(&name.value.to_str())
     }
 }

@@ -86,8 +86,14 @@ fn shielded_wait(file: &File, drain: &Drain) -> Option<Fix> {
     let indent = file.indentation(stmt)?;
     let (newline, unit) = (file.newline(), file.indent_unit_of(stmt));
     let task = file.source.slice(drain.task.range());
+    // Beside the header of the handler one may stand.
+    let comment = match file.comments_in(stmt.range()).as_slice() {
+        [] => String::new(),
+        [only] => format!("  {only}"),
+        _ => return None,
+    };
     let wait_inside = |scope: &str, wait: &str| {
-        format!("with {scope}(shield=True):{newline}{indent}{unit}await {wait}([{task}])")
+        format!("with {scope}(shield=True):{comment}{newline}{indent}{unit}await {wait}([{task}])")
     };
     let (replacement, import) = if stores {
         let names = ["CancelScope", "wait", "lowlevel"];

@@ -1,7 +1,7 @@
 //! What BIS201 to BIS204 have in common: the await of a cleanup block that is cut off, how it is
 //! described, and the shield around it.
 
-use ruff_python_ast::{Expr, Stmt};
+use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
@@ -154,16 +154,42 @@ impl<'a> CutOff<'_, 'a> {
 
     /// The shield around the statements from the first that is cut off to the last that waits.
     fn fix(&self, file: &File<'a>) -> Option<Fix> {
-        let body = self.cleanup.body;
         let waiting = |stmt: &Stmt| self.waits(file, file.tree.stmt_id(stmt));
-        let first = body.iter().position(waiting)?;
-        let last = body.iter().rposition(waiting)?;
-        let run = &body[first..=last];
+        let mut run = self.cleanup.body;
+        loop {
+            let first = run.iter().position(waiting)?;
+            let last = run.iter().rposition(waiting)?;
+            run = &run[first..=last];
+            // The one branch that waits, rather than the `if` around it.
+            let [Stmt::If(node)] = run else { break };
+            let Some(branch) = self.waiting_branch(file, node) else {
+                break;
+            };
+            run = branch;
+        }
         if run.iter().any(|stmt| yields(file, stmt)) {
             return None;
         }
         let edits = file.shield_cleanup(run)?;
         file.fix("Shield the cleanup", Applicability::Unsafe, edits, true)
+    }
+
+    /// The branch of an `if` that waits, where there is one and no test waits.
+    fn waiting_branch(&self, file: &File<'a>, node: &'a ast::StmtIf) -> Option<&'a [Stmt]> {
+        let clauses = &node.elif_else_clauses;
+        let tests = clauses.iter().filter_map(|clause| clause.test.as_ref());
+        let waits = |test: &'a Expr| file.tree.exprs_in(test).any(Expr::is_await_expr);
+        if waits(&node.test) || tests.into_iter().any(waits) {
+            return None;
+        }
+        let branches = clauses.iter().map(|clause| clause.body.as_slice());
+        let mut waiting = std::iter::once(node.body.as_slice())
+            .chain(branches)
+            .filter(|branch| {
+                let mut stmts = branch.iter();
+                stmts.any(|stmt| self.waits(file, file.tree.stmt_id(stmt)))
+            });
+        waiting.next().filter(|_| waiting.next().is_none())
     }
 
     /// Whether a cancelled task is cut off in a statement, or would be if it came there.
