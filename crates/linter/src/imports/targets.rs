@@ -95,6 +95,20 @@ fn is_mocker(file: &File, expr: &Expr) -> bool {
 
 fn is_monkeypatch(file: &File, expr: &Expr) -> bool {
     is_fixture(file, expr, |name| name == "monkeypatch", "MonkeyPatch")
+        || file
+            .bindings_of(expr)
+            .iter()
+            .any(|binding| is_context_of_monkeypatch(file, &binding.kind))
+}
+
+/// `with monkeypatch.context() as patches`
+fn is_context_of_monkeypatch(file: &File, kind: &BindingKind) -> bool {
+    let BindingKind::With(Expr::Call(call)) = kind else {
+        return false;
+    };
+    matches!(&*call.func, Expr::Attribute(node)
+        if node.attr.as_str() == "context"
+            && is_fixture(file, &node.value, |name| name == "monkeypatch", "MonkeyPatch"))
 }
 
 /// Whether a name is a parameter with the name or the class of a fixture, or is made by the class:

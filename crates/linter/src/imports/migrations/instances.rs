@@ -162,6 +162,9 @@ fn edits_of<'a>(
         (Change::Property(new), None) if attribute.ctx == ExprContext::Load => {
             Ok(vec![renamed(&format!("{new}()"))])
         }
+        (Change::Property(new), Some(call)) if *new == word && call.arguments.is_empty() => {
+            Ok(Vec::new())
+        }
         (Change::Method(new), Some(call)) if has_positional(call, 1) => Ok(vec![renamed(new)]),
         (Change::Reject, Some(call)) if call.arguments.is_empty() => Ok(vec![
             renamed("reschedule"),

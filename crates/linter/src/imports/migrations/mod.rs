@@ -161,11 +161,12 @@ impl<'a> Migration<'_, 'a, '_> {
     /// The edits, whether they give the whole file `import asyncbis`, and the notes.
     fn run(&self) -> (Vec<Edit>, bool, Vec<NoteParts>) {
         let mut notes = Vec::new();
-        let outcomes: Vec<Vec<Outcome>> = self
+        let mut outcomes: Vec<Vec<Outcome>> = self
             .variables
             .iter()
             .map(|variable| self.outcomes(variable, &mut notes))
             .collect();
+        self.keep_without_company(&mut outcomes);
         let is_whole = self.library == Library::AsyncTimeout;
         let some_stay = outcomes
             .iter()
@@ -207,6 +208,31 @@ impl<'a> Migration<'_, 'a, '_> {
                 (joined(edits).unwrap_or_default(), brings_module, notes)
             }
             None => (Vec::new(), false, notes),
+        }
+    }
+
+    /// Keeps the names that only change together with others which stay.
+    fn keep_without_company(&self, outcomes: &mut [Vec<Outcome>]) {
+        let uses = || self.variables.iter().flat_map(|it| &it.uses);
+        let rows: Vec<Option<&Row>> = uses().map(|found| found.row).collect();
+        let change: Vec<bool> = outcomes
+            .iter()
+            .flatten()
+            .map(|it| matches!(it, Outcome::Edits(_)))
+            .collect();
+        let all_change = |names: &[&str]| {
+            let mut about = rows
+                .iter()
+                .zip(&change)
+                .filter(|(row, _)| row.is_some_and(|row| names.contains(&row.names[0])))
+                .peekable();
+            about.peek().is_some() && about.all(|(_, changes)| *changes)
+        };
+        for (row, outcome) in rows.iter().zip(outcomes.iter_mut().flatten()) {
+            let company = row.map_or(&[][..], |row| row.only_with);
+            if !company.is_empty() && !all_change(company) {
+                *outcome = Outcome::Other;
+            }
         }
     }
 

@@ -23,6 +23,9 @@ pub struct Row {
     pub instance: Instance,
     /// Names of the library that keep this one as it is where the file has them.
     pub unless: &'static [&'static str],
+    /// Names of the library without which this one stays: a class in annotations and `isinstance()`
+    /// changes together with what makes its objects.
+    pub only_with: &'static [&'static str],
     /// What is different afterwards, or why there is nothing; for the page and for notes.
     pub remark: &'static str,
 }
@@ -99,7 +102,8 @@ pub enum Instance {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     Same,
-    /// A property that is a method: `expired` is `expired()`.
+    /// A property that is a method: `expired` is `expired()`. Where it is called already, as
+    /// async_timeout 5 allows for `expired`, it stays.
     Property(&'static str),
     /// Another name of the method.
     Method(&'static str),
@@ -130,6 +134,7 @@ const fn row(library: Library, names: &'static [&'static str], target: &'static 
         form: Form::Name,
         instance: ANY,
         unless: &[],
+        only_with: &[],
         remark: "",
     }
 }
@@ -150,6 +155,8 @@ const TIMEOUT: Instance = Instance::Followed(&[
     ("update", Change::Method("reschedule")),
     ("shift_to", Change::Method("reschedule")),
     ("reject", Change::Reject),
+    ("when", Change::Same),
+    ("reschedule", Change::Same),
 ]);
 
 const TASK_GROUP: Instance = Instance::Followed(&[
@@ -184,8 +191,8 @@ const ASYNC_TIMEOUT: &[Row] = &[
         ..row(Library::AsyncTimeout, &["timeout_at"], "timeout_at")
     },
     Row {
-        unless: &[],
-        remark: "in annotations, where the file makes its timeouts with asyncbis",
+        only_with: &["timeout", "timeout_at"],
+        remark: "where all timeouts of the file become those of asyncbis",
         ..row(Library::AsyncTimeout, &["Timeout"], "Timeout")
     },
 ];
@@ -222,11 +229,15 @@ const AIOTOOLS: &[Row] = &[
             "timeout_at",
         )
     },
-    row(
-        Library::Aiotools,
-        &["Timeout", "timeouts.Timeout"],
-        "Timeout",
-    ),
+    Row {
+        only_with: &["timeout", "timeout_at"],
+        remark: "where all timeouts of the file become those of asyncbis",
+        ..row(
+            Library::Aiotools,
+            &["Timeout", "timeouts.Timeout"],
+            "Timeout",
+        )
+    },
     Row {
         form: call(2, &[("msg", "msg")]),
         remark: "a task that ends in spite of its cancellation is no error",
@@ -449,7 +460,11 @@ const ANYIO: &[Row] = &[
         remark: "`start_soon(f, *args)` is `create_task(f(*args))`; a group that is handed on is left alone",
         ..row(Library::Anyio, &["create_task_group"], "TaskGroup")
     },
-    row(Library::Anyio, &["abc.TaskStatus"], "TaskStatus"),
+    Row {
+        only_with: &["create_task_group"],
+        remark: "where all task groups of the file become those of asyncbis",
+        ..row(Library::Anyio, &["abc.TaskStatus"], "TaskStatus")
+    },
     Row {
         form: Form::Text {
             name: "CancelledError",
