@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use linter::imports::NoteKind;
 use linter::{Rule, Severity};
 
-use super::{FileReport, OfRule, by_rule, runs};
+use super::{FileReport, OfRule, Start, by_rule, runs};
 
 /// How many places of a rule are listed.
 const LISTED: usize = 50;
@@ -62,13 +62,18 @@ impl Step {
 /// Where event loops start.
 fn start(reports: &[FileReport]) -> Step {
     let runs = runs(reports);
-    let by_hand = runs.iter().filter(|(_, run)| run.is_by_hand()).count();
+    let line = |(at, run): &(String, &Start)| format!("- {at}: `{}`", run.code);
+    let (hands, programs): (Vec<_>, Vec<_>) = runs.iter().partition(|(_, run)| run.is_by_hand());
+    let by_hand = hands.len();
+    let mut lines: Vec<String> = hands.into_iter().map(line).collect();
+    if !lines.is_empty() && !programs.is_empty() {
+        lines.insert(0, "By hand:\n".to_owned());
+        lines.push("\nBy `run()` or `Runner`:\n".to_owned());
+    }
+    lines.extend(programs.into_iter().map(line));
     let mut step = Step {
         title: "Where the program starts".to_owned(),
-        lines: runs
-            .iter()
-            .map(|(at, run)| format!("- {at}: `{}`", run.code))
-            .collect(),
+        lines,
         ..Step::default()
     };
     step.task = match (&runs[..], by_hand) {
@@ -145,35 +150,60 @@ fn mixed(reports: &[FileReport]) -> Option<Step> {
 
 /// What was noted while the imports were rewritten.
 fn noted(kind: NoteKind, reports: &[FileReport]) -> Option<Step> {
-    let lines: Vec<String> = reports
-        .iter()
-        .flat_map(|file| {
-            file.notes_of(kind).map(|note| {
-                let help = note.help.as_ref();
-                let help = help.map_or(String::new(), |help| format!(". {help}"));
-                format!("- {}: {}{help}", file.at(note.place), note.message)
-            })
+    // What is said of many places is said once.
+    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    let mut count = 0;
+    for file in reports {
+        for note in file.notes_of(kind) {
+            let help = note.help.as_ref();
+            let help = help.map_or(String::new(), |help| format!(". {help}"));
+            let words = format!("{}{help}", note.message);
+            let at = file.at(note.place);
+            count += 1;
+            match said.iter_mut().find(|(known, _)| *known == words) {
+                Some((_, places)) => places.push(at),
+                None => said.push((words, vec![at])),
+            }
+        }
+    }
+    let lines: Vec<String> = said
+        .into_iter()
+        .map(|(words, places)| match &places[..] {
+            [place] => format!("- {place}: {words}"),
+            places => format!("- {words}:\n  - {}", places.join("\n  - ")),
         })
         .collect();
-    if lines.is_empty() {
-        return None;
-    }
-    let (one, many, task, title, text) = match kind {
-        NoteKind::StarImport => (
+    let [one, many, task, title, text] = words(kind)?;
+    (count > 0).then(|| Step {
+        short: Some(counted(count, one, many)),
+        task: format!("{task}: {}.", counted(count, "place", "places")),
+        title: title.to_owned(),
+        text: text.to_owned(),
+        lines,
+    })
+}
+
+/// A step's words: one place and several, the task, the title, the text.
+///
+/// Files that keep asyncio for what asyncbis lacks are in the table of what still imports asyncio,
+/// and need no work.
+fn words(kind: NoteKind) -> Option<[&'static str; 5]> {
+    Some(match kind {
+        NoteKind::StarImport => [
             "star import",
             "star imports",
             "Name what `from asyncio import *` imports",
             "Star imports of asyncio",
             "Only names that are written down can be rewritten.",
-        ),
-        NoteKind::Monkeypatch => (
+        ],
+        NoteKind::Monkeypatch => [
             "monkeypatch",
             "monkeypatches",
             "Remove what changes asyncio from outside",
             "Monkeypatches",
             "They change asyncio's modules and classes, and asyncbis's code does not look there.",
-        ),
-        NoteKind::RaisingName => (
+        ],
+        NoteKind::RaisingName => [
             "function that only raises",
             "functions that only raise",
             "Replace the functions that asyncbis has only to say that they are gone",
@@ -181,39 +211,31 @@ fn noted(kind: NoteKind, reports: &[FileReport]) -> Option<Step> {
             "Inside of a coroutine `asyncbis.get_running_loop()` takes their place, outside of \
              one `asyncbis.run()`.\n\
              For libraries that call them there is `asyncbis.patch_asyncio(deprecated=\"warn\")`.",
-        ),
-        NoteKind::PatchTarget => (
+        ],
+        NoteKind::PatchTarget => [
             "mock target",
             "mock targets",
             "Let the tests patch what the code uses now",
             "Mock targets",
             "A test that patches what nobody looks up any more passes or fails for the wrong \
              reason.",
-        ),
-        NoteKind::NoCounterpart => (
+        ],
+        NoteKind::NoCounterpart => [
             "name without counterpart",
             "names without counterpart",
             "Decide what becomes of names of other libraries that asyncbis has nothing for",
             "Names without a counterpart in asyncbis",
             "The libraries go on working as far as they work on asyncio; mixing their scopes \
              with asyncbis's is where to look first.",
-        ),
-        NoteKind::Decision => (
+        ],
+        NoteKind::Decision => [
             "decision",
             "decisions",
             "Decide where two ways are right",
             "Decisions",
             "Both ways are correct programs, and only the author knows which one is meant.",
-        ),
-        // These files are in the table of what still imports asyncio, and need no work.
+        ],
         NoteKind::KeepsAsyncio => return None,
-    };
-    Some(Step {
-        short: Some(counted(lines.len(), one, many)),
-        task: format!("{task}: {}.", counted(lines.len(), "place", "places")),
-        title: title.to_owned(),
-        text: text.to_owned(),
-        lines,
     })
 }
 

@@ -247,6 +247,16 @@ fn a_loop_that_is_run_by_hand_has_no_root_group() {
     assert!(one.contains("- [ ] Let `asyncbis.run()` run the event loop: 1 place.\n"));
     assert!(one.contains("there is no root task group"));
     assert!(!one.contains("a program of its own"));
+    let list = "\
+By hand:
+
+- app.py:2:1: `asyncbis.new_event_loop().run_until_complete(main())`
+
+By `run()` or `Runner`:
+
+- app.py:1:1: `asyncbis.run(main())`
+";
+    assert!(one.contains(list), "{one}");
     assert!(summary(std::slice::from_ref(&app)).ends_with("By hand: 1 loop run by hand.\n"));
     app.runs = vec![
         start(1, 1, "asyncbis.run(a())"),
@@ -256,4 +266,24 @@ fn a_loop_that_is_run_by_hand_has_no_root_group() {
     assert!(two.contains("- [ ] Look at the 2 places that start a program.\n"));
     assert!(two.contains("a program of its own"));
     assert!(!two.contains("there is no root task group"));
+}
+
+#[test]
+fn what_is_said_of_many_places_is_said_once() {
+    let mut app = file("app.py");
+    let raises = |row| note(NoteKind::RaisingName, row, "it raises", Some("Use another"));
+    app.notes = vec![
+        raises(1),
+        note(NoteKind::RaisingName, 2, "so does this", None),
+        raises(3),
+    ];
+    let report = markdown(&[app]);
+    let list = "\
+- it raises. Use another:
+  - app.py:1:1
+  - app.py:3:1
+- app.py:2:1: so does this
+";
+    assert!(report.contains(list), "{report}");
+    assert!(report.contains("only to say that they are gone: 3 places.\n"));
 }
