@@ -86,13 +86,11 @@ fn code_at(text: &str, offset: usize) -> String {
         Some(at) if start + at > offset => &line[..at],
         _ => line,
     };
-    let words: Vec<&str> = code.split_whitespace().collect();
-    words
-        .join(" ")
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST)
-        .collect()
+    let is_text = |c: &char| c.is_whitespace() || !c.is_control();
+    let visible: String = code.chars().filter(is_text).collect();
+    let words: Vec<&str> = visible.split_whitespace().collect();
+    let short: String = words.join(" ").chars().take(LONGEST).collect();
+    short.trim_end().to_owned()
 }
 
 /// Where the comment of a line begins, as far as the line alone tells.

@@ -136,7 +136,7 @@ proptest! {
     /// What is written is read again, whatever the code looks like.
     #[test]
     fn texts_are_read_as_they_were_written(
-        codes in proptest::collection::vec((any::<String>(), any::<prop::sample::Index>()), 0..5),
+        codes in proptest::collection::vec(("([ -~]|[\\x00-\\x1f]|\\PC){0,250}", any::<prop::sample::Index>()), 0..5),
         names in proptest::collection::vec("[ #a-z./\t\n<=]{0,9}n", 1..4),
     ) {
         let mut entries = Entries::new();
@@ -217,10 +217,14 @@ fn the_code_is_the_line_without_comment_and_indentation() {
         ("a\r\nawait b\r\nc", "await", "await b"),
         ("a\rawait b\rc", "await", "await b"),
         ("# only a comment", "only", "# only a comment"),
+        ("\u{1} await\u{1} \u{1} a", "await", "await a"),
     ];
     for (text, at, expected) in table {
         assert_eq!(code_at(text, text.find(at).unwrap()), expected, "{text:?}");
     }
+    // What is cut off leaves no space at the end, which would not be read again.
+    let long = format!("{} b", "a".repeat(LONGEST - 1));
+    assert_eq!(code_at(&long, 0), "a".repeat(LONGEST - 1));
 }
 
 #[test]
