@@ -21,7 +21,7 @@ fn rows(library: Library) -> impl Iterator<Item = &'static Row> {
 
 /// The arguments that may be given, as `deadline` -> `when`.
 fn arguments(row: &Row) -> String {
-    let Form::Call(signature) = row.form else {
+    let (Form::Call(signature) | Form::Named(signature)) = row.form else {
         return String::new();
     };
     let names: Vec<String> = signature

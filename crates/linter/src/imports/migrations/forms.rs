@@ -8,6 +8,7 @@ use super::table::{Block, Form, Instance, Row, Signature, Special};
 use super::uses::Use;
 use crate::diagnostic::Edit;
 use crate::model::File;
+use crate::model::names::ScopeKind;
 
 /// Why a use stays what it is.
 #[derive(Debug, Clone)]
@@ -84,10 +85,18 @@ pub(super) fn edits<'a>(
         return Ok(writer.name(found, row.target).into());
     }
     let Some((whole, call)) = call_of(file, found.name) else {
-        return Err(odd("is handed on instead of being called"));
+        let is_base = matches!(
+            file.tree.stmt(file.tree.stmt_of(found.name)).node,
+            Stmt::ClassDef(_)
+        );
+        return match row.form {
+            Form::Named(_) if is_base => Err(odd("is derived from")),
+            Form::Named(_) => Ok(writer.name(found, row.target).into()),
+            _ => Err(odd("is handed on instead of being called")),
+        };
     };
     match row.form {
-        Form::Call(signature) => {
+        Form::Call(signature) | Form::Named(signature) => {
             let mut edits = Edits::from(writer.name(found, row.target));
             edits.own.extend(
                 keywords(call, &signature)
@@ -177,7 +186,8 @@ fn asynchronous<'a>(file: &File<'a>, call: &'a Expr) -> Result<Option<Edit>, &'s
     let Some(with) = block_of(file, call) else {
         return Err("shares its `with` statement with others");
     };
-    if !file.tree.function(file.tree.function_of(call)).is_async() {
+    let is_in_class = file.scope(file.tree.scope_of(call)).kind == ScopeKind::Class;
+    if is_in_class || !file.tree.function(file.tree.function_of(call)).is_async() {
         return Err("stands in a function that is not async");
     }
     Ok(Some(Edit::insertion(with.start(), "async ")))

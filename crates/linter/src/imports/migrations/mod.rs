@@ -327,7 +327,9 @@ impl<'a> Migration<'_, 'a, '_> {
 
     /// Where a name comes from that keeps its name: the module and the name there.
     fn comes(&self, variable: &Variable, row: &Row) -> Option<(String, String)> {
-        if variable.row().is_none() || !matches!(row.form, Form::Name | Form::Call(_)) {
+        if variable.row().is_none()
+            || !matches!(row.form, Form::Name | Form::Call(_) | Form::Named(_))
+        {
             return None;
         }
         let (module, name) = match row.target.rsplit_once('.') {
@@ -362,13 +364,15 @@ impl<'a> Migration<'_, 'a, '_> {
         })
     }
 
-    /// Whether the file has an attribute of this name.
+    /// Whether the file reads an attribute of this name, as `+=` does, too.
     fn reads(&self, word: &str) -> bool {
-        self.file.body().iter().any(|stmt| {
-            self.file
-                .tree
-                .exprs_below(self.file.tree.stmt_id(stmt))
-                .any(|expr| matches!(expr, Expr::Attribute(node) if node.attr.as_str() == word))
+        let tree = &self.file.tree;
+        tree.stmt_ids().any(|id| {
+            let is_augmented = matches!(tree.stmt(id).node, Stmt::AugAssign(_));
+            tree.exprs_of(id).any(|expr| {
+                matches!(expr, Expr::Attribute(node)
+                    if node.attr.as_str() == word && (is_augmented || node.ctx.is_load()))
+            })
         })
     }
 

@@ -47,6 +47,9 @@ pub enum Form {
     Name,
     /// A call, which may have these arguments.
     Call(Signature),
+    /// A class or function with these arguments; it may be named without being called, but not be
+    /// derived from.
+    Named(Signature),
     /// A call without arguments, which another text replaces: `{}` is the name of asyncbis.
     Text {
         name: &'static str,
@@ -92,7 +95,7 @@ pub enum Special {
 /// What the attributes of the made object become.
 #[derive(Debug, Clone, Copy)]
 pub enum Instance {
-    /// They are the same, but for these, which keep a file as it is.
+    /// They are the same, but for these, which keep a file as it is where it reads them.
     Free(&'static [&'static str]),
     /// Every use of the object has to be seen, because these change.
     Followed(&'static [(&'static str, Change)]),
@@ -119,6 +122,14 @@ const ANY: Instance = Instance::Free(&[]);
 
 const fn call(positional: usize, keywords: &'static [(&'static str, &'static str)]) -> Form {
     Form::Call(Signature {
+        positional,
+        keywords,
+        block: Block::Same,
+    })
+}
+
+const fn named(positional: usize, keywords: &'static [(&'static str, &'static str)]) -> Form {
+    Form::Named(Signature {
         positional,
         keywords,
         block: Block::Same,
@@ -199,7 +210,7 @@ const ASYNC_TIMEOUT: &[Row] = &[
 
 const AIOTOOLS: &[Row] = &[
     Row {
-        form: call(0, &[]),
+        form: named(0, &[]),
         instance: Instance::Free(&["get_name"]),
         unless: &["TaskGroupError", "MultiError", "current_taskgroup"],
         remark: "it raises a plain `ExceptionGroup`; a file that catches `TaskGroupError` is left alone",
@@ -420,9 +431,9 @@ const ASYNKIT: &[Row] = &[
 
 const ANYIO: &[Row] = &[
     Row {
-        form: call(0, &[("deadline", "deadline"), ("shield", "shield")]),
+        form: named(0, &[("deadline", "deadline"), ("shield", "shield")]),
         instance: Instance::Free(&["deadline"]),
-        remark: "a scope without a deadline says `None`, not infinity; a file that reads deadlines is left alone",
+        remark: "a scope without a deadline says `None`, not infinity; it is left alone where a file reads deadlines",
         ..row(
             Library::Anyio,
             &["CancelScope", "abc.CancelScope"],
@@ -488,7 +499,7 @@ const ANYIO: &[Row] = &[
         )
     },
     Row {
-        form: call(1, &[("delay", "delay")]),
+        form: named(1, &[("delay", "delay")]),
         ..row(Library::Anyio, &["sleep"], "sleep")
     },
     row(Library::Anyio, &["sleep_forever"], "sleep_forever"),
@@ -513,21 +524,21 @@ const ANYIO: &[Row] = &[
     ),
     Row {
         safety: Safety::Unsafe,
-        form: call(0, &[]),
+        form: named(0, &[]),
         instance: Instance::Free(&["statistics"]),
         remark: "made before a loop runs, it works in both",
         ..row(Library::Anyio, &["Event"], "Event")
     },
     Row {
         safety: Safety::Unsafe,
-        form: call(0, &[]),
+        form: named(0, &[]),
         instance: Instance::Free(&["statistics", "acquire_nowait"]),
         remark: "it may be released by another task, and waits for ever where AnyIO's raises because its task has it",
         ..row(Library::Anyio, &["Lock"], "Lock")
     },
     Row {
         safety: Safety::Unsafe,
-        form: call(1, &[("initial_value", "value")]),
+        form: named(1, &[("initial_value", "value")]),
         instance: Instance::Free(&["statistics", "acquire_nowait", "max_value"]),
         remark: "its `value` is not an attribute",
         ..row(Library::Anyio, &["Semaphore"], "Semaphore")
