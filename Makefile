@@ -19,7 +19,7 @@ EVERYWHERE := --ignore=tests/runtime/stress --ignore=tests/runtime/libs tests/ru
 ONCE := tests/docs tests/bench tests/packaging tests/other_libraries
 
 .PHONY: help demo build venv test test-lint test-runtime test-once \
-	typing stress conformance pre-commit-test wheels fmt lint corpus precision bench bench-lint bench-runtime
+	typing stress conformance pre-commit-test wheels fmt lint corpus corpus-fix precision bench bench-lint bench-runtime
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -91,6 +91,9 @@ precision: $(LINTER) corpus ## Compare the findings on the corpus with what is k
 	$(PYTHON) tests/corpus/precision.py --stable
 	$(PYTHON) tests/corpus/precision.py --references
 	$(PYTHON) tests/corpus/precision.py
+
+corpus-fix: $(LINTER) corpus ## Fix copies of the corpus in every way, and see that the laws of fixes hold
+	$(PYTHON) tests/corpus/fix_laws.py
 
 bench: bench-lint bench-runtime ## Measure both halves
 

@@ -1,5 +1,5 @@
-//! Runs the transcripts of `tests/cli/*.md` and of `docs/ci.md` with the built command and compares what it prints, and
-//! the hooks for pre-commit.
+//! Runs the transcripts of `tests/cli/*.md`, of `docs/ci.md` and of `docs/fixing.md` with the built
+//! command and compares what it prints, and the hooks for pre-commit.
 //!
 //! A section (`##`) is a test with a folder of its own. A block ```` ```text a.py ```` (any
 //! language, then a path) becomes a file; in a block ```` ```console ```` every line that begins
@@ -25,7 +25,9 @@ fn transcripts_hold() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
         .collect();
     // The page's commands are promises to its readers.
-    paths.push(folder.join("../../docs/ci.md"));
+    for page in ["ci.md", "fixing.md"] {
+        paths.push(folder.join("../../docs").join(page));
+    }
     paths.sort();
     let update = std::env::var_os("UPDATE_TRANSCRIPTS").is_some();
     let mut wrong = String::new();

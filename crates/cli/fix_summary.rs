@@ -26,6 +26,8 @@ enum Why {
     Unsafe,
     /// Its fix needs a name of asyncbis, which the code doesn't target.
     NeedsAsyncbis,
+    /// The same, and then it is not asked for.
+    NeedsAsyncbisAndUnsafe,
     /// Its fix is only a suggestion.
     Suggestion,
     /// Its fix was left out: it would lead to more findings, or break the file.
@@ -123,8 +125,11 @@ fn why(found: &Diagnostic, options: &FixOptions) -> Why {
         return Why::NoFix;
     };
     match fix.applicability {
-        Applicability::DisplayOnly if fix.needs_asyncbis => Why::NeedsAsyncbis,
-        Applicability::DisplayOnly => Why::Suggestion,
+        Applicability::DisplayOnly => match fix.on_asyncbis {
+            Some(Applicability::Unsafe) if !options.unsafe_fixes => Why::NeedsAsyncbisAndUnsafe,
+            Some(_) => Why::NeedsAsyncbis,
+            None => Why::Suggestion,
+        },
         Applicability::Unsafe if !options.unsafe_fixes => Why::Unsafe,
         Applicability::Safe | Applicability::Unsafe => Why::LeftOut,
     }
@@ -140,6 +145,10 @@ impl Why {
             Why::NeedsAsyncbis => {
                 let need = if one { "needs" } else { "need" };
                 format!("{count} {need} asyncbis (--rewrite-imports)")
+            }
+            Why::NeedsAsyncbisAndUnsafe => {
+                let need = if one { "needs" } else { "need" };
+                format!("{count} {need} asyncbis (--rewrite-imports --unsafe-fixes)")
             }
             Why::Suggestion => format!("{count} {has} a suggestion"),
             Why::LeftOut => format!("{count} {has} a fix that would do harm here"),

@@ -104,8 +104,9 @@ pub struct Fix {
     /// An instruction without full stop: "Re-raise the cancellation".
     pub title: String,
     pub applicability: Applicability,
-    /// It brings a name of asyncbis: where the code doesn't target asyncbis it is only shown.
-    pub needs_asyncbis: bool,
+    /// Of a fix that is only shown because it brings a name of asyncbis, which the code doesn't
+    /// target: what it would be if it did.
+    pub on_asyncbis: Option<Applicability>,
     /// The lines that it changes, imports aside: another fix that inserts something there was made
     /// for other lines.
     pub region: TextRange,

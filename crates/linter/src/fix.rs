@@ -39,10 +39,10 @@ impl<'a> File<'a> {
             return None;
         }
         let targets = self.settings.target_asyncbis || self.imports_asyncbis();
-        let applicability = if needs_asyncbis && !targets {
-            Applicability::DisplayOnly
-        } else {
-            applicability
+        let on_asyncbis = (needs_asyncbis && !targets).then_some(applicability);
+        let applicability = match on_asyncbis {
+            Some(_) => Applicability::DisplayOnly,
+            None => applicability,
         };
         let own = edits.iter().filter(|edit| !edit.is_import);
         let hull = own.map(|edit| edit.range).reduce(TextRange::cover);
@@ -50,7 +50,7 @@ impl<'a> File<'a> {
         Some(Fix {
             title: title.into(),
             applicability,
-            needs_asyncbis,
+            on_asyncbis,
             region: TextRange::new(
                 self.line_start(hull.start()),
                 self.logical_line_end(hull.end()),

@@ -165,7 +165,7 @@ impl Suppression {
             fix: Some(Fix {
                 title: title.to_owned(),
                 applicability: Applicability::Safe,
-                needs_asyncbis: false,
+                on_asyncbis: None,
                 region: edit.range,
                 edits: vec![edit],
             }),
