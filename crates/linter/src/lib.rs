@@ -14,6 +14,7 @@ pub mod source;
 
 pub mod apply;
 mod check;
+mod compile_errors;
 mod enclosing;
 pub mod fix;
 mod names_at;

@@ -339,14 +339,18 @@ fn rewrite(
     .map_err(|payload| panic_message(payload.as_ref()))
 }
 
-/// The file after edits; `None` where it can't be parsed then.
+/// The file after edits; `None` where it can't be parsed then, or not be compiled as well as before.
 fn after(source: &SourceFile, edits: &[Edit]) -> Option<SourceFile> {
     let next = source.with_edits(edits).ok()?;
     if nesting::too_deep(next.text()).is_some() {
         return None;
     }
     let parsed = Parsed::new(&next);
-    parsed.is_valid().then_some(next)
+    let compiles = || {
+        let before = Parsed::new(source);
+        parsed.compile_errors(&next) <= before.compile_errors(source)
+    };
+    (parsed.is_valid() && compiles()).then_some(next)
 }
 
 /// The rule of the first fix that breaks the text when it comes to those before it.

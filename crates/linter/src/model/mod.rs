@@ -58,6 +58,7 @@ use ruff_python_parser::{ParseError, parse_unchecked_source};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Settings;
+use crate::compile_errors;
 use crate::source::SourceFile;
 use cleanup::{Cleanup, CleanupMemo};
 use drain::Drain;
@@ -82,6 +83,11 @@ impl Parsed {
     /// Whether the parser could read all of it.
     pub(crate) fn is_valid(&self) -> bool {
         self.0.errors().is_empty()
+    }
+
+    /// How much there is that Python's compiler refuses, in a text that the parser could read.
+    pub(crate) fn compile_errors(&self, source: &SourceFile) -> usize {
+        compile_errors::count(source, &self.0.syntax().body)
     }
 }
 
