@@ -311,18 +311,17 @@ impl<'a> Migration<'_, 'a, '_> {
 
     /// The name for asyncbis where a variable is used.
     fn module_for(&self, variable: &Variable) -> Option<&str> {
+        // In a class the name is an attribute, too.
+        if self.file.scope(variable.scope).kind == ScopeKind::Class {
+            return None;
+        }
         if let Some(module) = self.module {
             return Some(module);
         }
         // Its own import brings it, so that it is seen wherever the variable is.
-        let is_free = self
-            .file
-            .tree
-            .scopes
-            .iter()
-            .all(|scope| scope.bindings("asyncbis").is_empty());
-        let is_class = self.file.scope(variable.scope).kind == ScopeKind::Class;
-        (is_free && !is_class).then_some("asyncbis")
+        let mut scopes = self.file.tree.scopes.iter();
+        let is_free = scopes.all(|scope| scope.bindings("asyncbis").is_empty());
+        is_free.then_some("asyncbis")
     }
 
     /// Where a name comes from that keeps its name: the module and the name there.
