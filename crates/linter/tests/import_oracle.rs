@@ -177,13 +177,15 @@ impl Printer {
             Statement::Import(index) => self.line(IMPORTS[*index]),
             Statement::Use(expression, form) => {
                 let text = used(&text_of(expression), *form);
-                self.line(&text);
+                self.line(&format!("try: {text}\nexcept Exception: note('broken')"));
             }
             Statement::Bind(variable, form) => self.line(&bound(VARIABLES[*variable], *form)),
             Statement::Patch(expression) => {
                 let text = text_of(expression);
                 if text.contains('.') && !text.ends_with(')') {
-                    self.line(&format!("{text} = 1"));
+                    self.line(&format!(
+                        "try: {text} = 1\nexcept Exception: note('broken')"
+                    ));
                 }
             }
             Statement::Delete(variable) => {
@@ -331,6 +333,14 @@ fn run_python(programs: &[String]) -> Vec<Vec<String>> {
     serde_json::from_slice(&output.stdout).expect("logs")
 }
 
+/// Whether a program says the same after the rewrite, where it worked before.
+fn is_same(before: &[String], after: &[String]) -> bool {
+    let is_broken =
+        |line: &str| ["broken", "NameError", "UnboundLocalError", "AttributeError"].contains(&line);
+    let pairs = || before.iter().zip(after);
+    before.len() == after.len() && pairs().all(|(one, other)| is_broken(one) || one == other)
+}
+
 #[test]
 fn a_rewritten_program_reaches_the_same() {
     let programs = programs();
@@ -349,7 +359,7 @@ fn a_rewritten_program_reaches_the_same() {
         changed += rewritten.len();
         let afters: Vec<String> = rewritten.iter().map(|(_, it, _)| it.clone()).collect();
         for ((before, after, log), now) in rewritten.into_iter().zip(run_python(&afters)) {
-            if *log != now {
+            if !is_same(log, &now) {
                 wrong.push(format!(
                     "{before}\nbecomes in style {style:?}\n{after}\nwhich says\n{now:#?}\n\
                      instead of\n{log:#?}"

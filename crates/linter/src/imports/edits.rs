@@ -26,14 +26,8 @@ pub fn at_uses(variables: &Variables, plan: &Plan) -> Vec<Edit> {
 fn at_use(variable: &Variable, outcome: &Outcome, used: &Use, edits: &mut Vec<Edit>) {
     let fate = fate(variable, used);
     match (outcome, &fate) {
-        (Outcome::Rename { keeps: true }, Fate::Whole) if used.access == Access::Unbind => {
-            edits.push(Edit::insertion(used.root.end(), format!(", {NEW}")));
-        }
-        (Outcome::Alias { second: Some(it) }, Fate::Whole)
-            if used.access == Access::Unbind && it.is_new =>
-        {
-            edits.push(Edit::insertion(used.root.end(), format!(", {}", it.name)));
-        }
+        // What is added beside asyncio stays where that is deleted.
+        (Outcome::Rename { keeps: true }, Fate::Whole) if used.access == Access::Unbind => return,
         (Outcome::Rename { .. }, Fate::Move(_) | Fate::RunningLoop | Fate::Whole) => {
             edits.push(Edit::replacement(used.root, NEW));
         }

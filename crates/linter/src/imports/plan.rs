@@ -6,18 +6,21 @@
 //!
 //! Not here: edits (`edits`, `statements`).
 
-use ruff_python_ast::{Expr, Stmt};
+use ruff_python_ast::{Expr, ExprContext, Stmt};
 use ruff_text_size::Ranged;
 
 use super::names::{self, Counterpart, Kind};
 use super::uses::{Access, Site, Source, Use, Variable, Variables, is_at_top, is_only_package};
 use super::{Options, Style};
 use crate::model::File;
-use crate::model::names::{BindingKind, ScopeKind};
+use crate::model::names::{Binding, BindingKind, ScopeKind};
 use crate::model::tree::ScopeId;
 
 /// The package that is written.
 pub const NEW: &str = "asyncbis";
+
+/// The name of asyncio itself where `asyncio` means asyncbis.
+const SECOND: &str = "stdlib_asyncio";
 
 /// What becomes of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +98,7 @@ impl Plan {
         let is_neutral = options.minimal && !decide.has_changed_names();
         let stay = is_neutral
             || names_bound_by_type_parameters(file, variables)
-            || variables.list.iter().any(|it| is_used_early(file, it));
+            || is_used_early(file, variables);
         let outcomes = variables
             .list
             .iter()
@@ -213,7 +216,8 @@ impl Decide<'_, '_, '_> {
     fn package(&self, variable: &Variable) -> Outcome {
         let keeps = has_use(variable, |_, fate| matches!(fate, Fate::Keep(_)));
         let moves = has_movable_use(variable);
-        if !moves && (keeps || variable.scope != ScopeId(0)) {
+        let is_for_others = variable.scope == ScopeId(0) && variable.name != SECOND;
+        if !moves && (keeps || !is_for_others) {
             return Outcome::Stay;
         }
         // The fallback may be what such a use means.
@@ -262,6 +266,9 @@ impl Decide<'_, '_, '_> {
         for index in 0..file.tree.scopes.len() {
             let scope = ScopeId(index as u32);
             let data = file.scope(scope);
+            if data.globals.contains(&NEW) || data.nonlocals.contains(&NEW) {
+                return false;
+            }
             if data.bindings(NEW).is_empty() {
                 continue;
             }
@@ -275,6 +282,9 @@ impl Decide<'_, '_, '_> {
                 return false;
             }
         }
+        if is_exported(file, NEW) {
+            return false;
+        }
         // One that nothing binds comes from a star import, or from outside.
         !file.tree.exprs().any(|expr| {
             matches!(expr, Expr::Name(node) if node.id == NEW)
@@ -284,7 +294,7 @@ impl Decide<'_, '_, '_> {
 
     /// A second name for asyncio beside a variable that becomes asyncbis.
     fn second(&self, variable: &Variable) -> Option<Second> {
-        for name in ["asyncio", "stdlib_asyncio"] {
+        for name in ["asyncio", SECOND] {
             if name == variable.name {
                 continue;
             }
@@ -294,7 +304,13 @@ impl Decide<'_, '_, '_> {
                 let other = self.variables.find(variable.scope, name)?;
                 let other = &self.variables.list[other];
                 let stays = |used: &Use| matches!(fate(other, used), Fate::Keep(_));
-                if !other.uses.is_empty() && other.uses.iter().all(stays) {
+                let is_everywhere = variable.scope == ScopeId(0)
+                    && is_visible_everywhere(self.file, name)
+                    && other
+                        .sites
+                        .iter()
+                        .any(|site| is_at_top(self.file, site.stmt));
+                if is_everywhere && !other.uses.is_empty() && other.uses.iter().all(stays) {
                     return Some(Second {
                         name: name.to_owned(),
                         is_new: false,
@@ -387,14 +403,33 @@ pub fn is_mentioned(file: &File, name: &str) -> bool {
     is_bound || file.tree.exprs().any(is_name)
 }
 
-/// Whether a class body uses a name before it imports it: that is the name outside of the class.
-fn is_used_early(file: &File, variable: &Variable) -> bool {
-    let first = variable.sites.iter().map(|site| site.alias.start()).min();
-    file.scope(variable.scope).kind == ScopeKind::Class
-        && variable
-            .uses
-            .iter()
-            .any(|used| Some(used.root.start()) < first)
+/// Whether a class body uses the name of a variable where it may not have bound it yet: there it is
+/// the name outside of the class.
+fn is_used_early(file: &File, variables: &Variables) -> bool {
+    let is_ours = |name: &str| variables.list.iter().any(|it| it.name == name);
+    file.tree.exprs().any(|expr| {
+        let Expr::Name(node) = expr else {
+            return false;
+        };
+        let scope = file.scope(file.tree.scope_of(expr));
+        let name = node.id.as_str();
+        let bindings = scope.bindings(name);
+        if scope.kind != ScopeKind::Class || bindings.is_empty() || !is_ours(name) {
+            return false;
+        }
+        let is_first = |binding: &Binding| {
+            let parent = file.tree.stmt(binding.stmt).parent;
+            let is_unconditional =
+                parent.is_some_and(|parent| file.tree.stmt(parent).node.is_class_def_stmt());
+            is_unconditional && binding.range.start() < node.start()
+        };
+        match node.ctx {
+            ExprContext::Load => !bindings.iter().any(is_first),
+            // From there on it is the outer name again.
+            ExprContext::Del => true,
+            _ => false,
+        }
+    })
 }
 
 /// Whether a type parameter or type alias has the name of a variable, or of asyncbis: the model

@@ -348,12 +348,6 @@ fn new_name(variable: &Variable, site: &Site, outcome: &Outcome) -> NewName {
         added: None,
     };
     let name = variable.name;
-    // Of several imports of one variable those of the package itself bring what is added.
-    let has_package = variable
-        .sites
-        .iter()
-        .any(|site| site.source == Source::Package);
-    let is_main = site.source == Source::Package || !has_package;
     let below = match site.source {
         Source::Below(module) if names::counterpart(&[module]).kind.is_offered() => {
             format!("{NEW}.{module}")
@@ -368,16 +362,17 @@ fn new_name(variable: &Variable, site: &Site, outcome: &Outcome) -> NewName {
         },
         Outcome::Rename { keeps: true } => NewName {
             replaced: None,
-            added: (is_main || below != NEW).then_some(below),
+            added: Some(below),
         },
         Outcome::Alias { second } => NewName {
             replaced: Some(format!("{NEW} as {name}")),
-            added: second.as_ref().filter(|it| it.is_new && is_main).map(|it| {
-                match it.name.as_str() {
+            added: second
+                .as_ref()
+                .filter(|it| it.is_new)
+                .map(|it| match it.name.as_str() {
                     "asyncio" => "asyncio".to_owned(),
                     other => format!("asyncio as {other}"),
-                }
-            }),
+                }),
         },
         Outcome::From => match site.source {
             Source::Submodule(module) => NewName {
