@@ -31,7 +31,7 @@ WAYS = ("before", "unchanged", "safe", "unsafe")
 LOOPS = {"before": "asyncio", "patched": "patched"} | dict.fromkeys(WAYS[1:], "asyncbis")
 FIX = {"safe": ["--rewrite-imports"], "unsafe": ["--rewrite-imports", "--unsafe-fixes"]}
 # Seconds that one test may take.
-PATIENCE = 30.0
+PATIENCE = 20.0
 HUNG = "the test did not end"
 # How many tests of a package may hang before its other tests are left out.
 HANGS = 8

@@ -27,10 +27,7 @@ impl Kernel {
         let Some(entry) = self.tasks.get(task) else {
             return due;
         };
-        let place = match origin {
-            Some(origin) if origin.task == task => self.placement(task, origin.scope),
-            _ => entry.scope,
-        };
+        let place = self.request_place(task, entry.scope, origin);
         self.tasks[task].requests.push(place);
         self.scopes[place].natives += 1;
         self.refresh(place, &mut due);
@@ -75,6 +72,25 @@ impl Kernel {
         }
     }
 
+    /// Whether a request of the task that is made now would be seen from its current scope.
+    ///
+    /// O(d) for the d scopes of the task.
+    pub fn is_reached(&self, task: TaskId, origin: Option<Origin>) -> bool {
+        let Some(entry) = self.tasks.get(task) else {
+            return false;
+        };
+        let place = self.request_place(task, entry.scope, origin);
+        let mut at = entry.current;
+        while at != place {
+            let scope = &self.scopes[at];
+            match scope.parent {
+                Some(parent) if !scope.shield => at = parent,
+                _ => return false,
+            }
+        }
+        true
+    }
+
     /// How many native requests were not taken back. O(1).
     pub fn request_count(&self, task: TaskId) -> usize {
         self.tasks.get(task).map_or(0, |task| task.requests.len())
@@ -105,6 +121,14 @@ impl Kernel {
             at = scope.parent;
         }
         false
+    }
+
+    /// Where a request is placed (clause 3.6): inside the shield that a timer of the task was made in.
+    fn request_place(&self, task: TaskId, task_scope: ScopeId, origin: Option<Origin>) -> ScopeId {
+        match origin {
+            Some(origin) if origin.task == task => self.placement(task, origin.scope),
+            _ => task_scope,
+        }
     }
 
     /// The nearest shielded scope at or above `scope`, within the task; else the task scope.

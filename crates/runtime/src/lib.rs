@@ -15,6 +15,7 @@ mod group;
 mod handle;
 mod members;
 mod names;
+mod once;
 mod operation;
 mod ready;
 mod scope;

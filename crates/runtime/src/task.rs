@@ -14,6 +14,7 @@ use crate::ffi::{self, Fixed, Made, Slot};
 use crate::future::{self, Future, Status};
 use crate::group::TaskGroup;
 use crate::names;
+use crate::once::{self, Once};
 use crate::ready::Ready;
 use crate::spawn::NewTask;
 use crate::state::State;
@@ -90,6 +91,8 @@ pub struct Task {
     pub group: Slot<Option<Py<TaskGroup>>>,
     /// The messages of the native requests, oldest first.
     pub requests: Slot<Vec<Option<Py<PyAny>>>>,
+    /// Cancellations that are no requests, if there were any (clause 15.2).
+    pub once: Slot<Option<Box<Once>>>,
     /// Somebody else owns its error (clause 6.5).
     pub supervised: Slot<bool>,
     pub log_destroy_pending: Slot<bool>,
@@ -114,6 +117,7 @@ impl Task {
             resume: Slot::new(Resume::Done),
             group: Slot::new(None),
             requests: Slot::new(Vec::new()),
+            once: Slot::new(None),
             supervised: Slot::new(false),
             log_destroy_pending: Slot::new(true),
             final_cancelling: Slot::new(0),
@@ -145,6 +149,12 @@ impl Task {
         self.context
             .cloned(py)
             .map_or_else(|| py.None(), Bound::unbind)
+    }
+
+    /// How many cancellations of AnyIO's scopes were not taken back (clause 15.2).
+    fn cancelled_once(&self, py: Python<'_>) -> usize {
+        self.once
+            .with(py, |once| once.as_ref().map_or(0, |once| once.total()))
     }
 
     /// Asks what the task waits for to be cancelled, once (clause 2.4).
@@ -239,7 +249,8 @@ impl Task {
         let (cancelling, finished) = state
             .get()
             .kernel(py, |kernel| (kernel.request_count(id), kernel.finish(id)));
-        this.final_cancelling.set(py, cancelling);
+        this.final_cancelling
+            .set(py, cancelling + this.cancelled_once(py));
         slf.as_super().get().status.set(py, status);
         state.get().unregister(py, id);
         drop(this.requests.take(py));
@@ -355,7 +366,10 @@ impl Task {
     #[pyo3(signature = (msg=None))]
     fn cancel(slf: &Bound<'_, Self>, msg: Option<Bound<'_, PyAny>>) -> PyResult<bool> {
         slf.as_super().get().log_traceback.set(slf.py(), false);
-        Self::cancel_with(slf, msg)
+        match msg {
+            Some(msg) if once::is_anyio(Some(&msg)) => once::cancel(slf, msg),
+            msg => Self::cancel_with(slf, msg),
+        }
     }
 
     /// Take the latest `cancel()` back and return `cancelling()` (clause 3.3).
@@ -371,12 +385,19 @@ impl Task {
             this.final_cancelling.set(py, left);
             return Ok(left);
         }
-        let (withdrawn, due) = state.get().kernel(py, |kernel| kernel.withdraw(id));
-        if withdrawn {
-            drop(this.requests.with(py, Vec::pop));
+        let requests = state.get().kernel(py, |kernel| kernel.request_count(id));
+        let taken = this.once.with(py, |once| {
+            once.as_mut().is_some_and(|once| once.take_back(requests))
+        });
+        if !taken {
+            let (withdrawn, due) = state.get().kernel(py, |kernel| kernel.withdraw(id));
+            if withdrawn {
+                drop(this.requests.with(py, Vec::pop));
+            }
+            State::deliver(state, due)?;
         }
-        State::deliver(state, due)?;
-        Ok(state.get().kernel(py, |kernel| kernel.cancelling(id)))
+        let once = this.cancelled_once(py);
+        Ok(state.get().kernel(py, |kernel| kernel.cancelling(id)) + once)
     }
 
     /// How many calls of `cancel()` are not taken back, plus one if a scope cancels the task (clause 3.4).
@@ -385,7 +406,8 @@ impl Task {
     fn cancelling(&self, py: Python<'_>) -> PyResult<usize> {
         let (state, id) = self.known()?;
         if state.get().kernel(py, |kernel| kernel.is_alive(id)) {
-            return Ok(state.get().kernel(py, |kernel| kernel.cancelling(id)));
+            let once = self.cancelled_once(py);
+            return Ok(state.get().kernel(py, |kernel| kernel.cancelling(id)) + once);
         }
         Ok(self.final_cancelling.get(py))
     }
