@@ -266,11 +266,11 @@ fn comments(text: &str) -> usize {
 }
 
 fn broken_law(text: &str, options: &Options) -> Option<String> {
-    let before = with_file(text, |file| unbound(file))?;
+    let before = with_file(text, unbound)?;
     let Some(after) = rewritten(text, options) else {
         return Some("the program can't be parsed".to_owned());
     };
-    let Some(names) = with_file(&after, |file| unbound(file)) else {
+    let Some(names) = with_file(&after, unbound) else {
         return Some(format!("the result does not parse:\n{after}"));
     };
     if let Some(name) = names.iter().find(|name| !before.contains(name)) {

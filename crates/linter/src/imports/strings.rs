@@ -29,6 +29,47 @@ pub(super) fn collect(context: &mut Context) {
     if !file.source.text().contains("asyncio") {
         return;
     }
+    for string in types(file) {
+        let text = Text::of(file.source.text(), string.literal);
+        collect_text(context, string.scope, &text, string.literal.range);
+    }
+}
+
+/// The plain names at the root of what the strings of a file name that are types.
+pub(super) fn roots(file: &File) -> FxHashSet<String> {
+    let mut roots = FxHashSet::default();
+    for string in types(file) {
+        let text = Text::of(file.source.text(), string.literal);
+        add_roots(&text.value, &mut roots);
+    }
+    roots
+}
+
+/// Adds the plain names of a text that is an expression, also those in its strings.
+pub(super) fn add_roots(text: &str, roots: &mut FxHashSet<String>) {
+    if too_deep(text).is_some() {
+        return;
+    }
+    let whole = TextRange::up_to(TextSize::of(text));
+    let Ok(parsed) = parse_parenthesized_expression_range(text, whole) else {
+        return;
+    };
+    let mut names = Names::default();
+    names.visit_expr(parsed.expr());
+    let found = names.dotted.iter().filter_map(|name| root_name(name));
+    roots.extend(found.map(|root| root.id.to_string()));
+    for string in names.strings {
+        add_roots(string.value.to_str(), roots);
+    }
+}
+
+/// A string that is a type.
+struct Type<'a> {
+    literal: &'a ExprStringLiteral,
+    scope: ScopeId,
+}
+
+fn types<'a>(file: &File<'a>) -> Vec<Type<'a>> {
     let mut types = Types {
         file,
         found: Vec::new(),
@@ -40,13 +81,15 @@ pub(super) fn collect(context: &mut Context) {
             types.of_expr(expr);
         }
     }
-    for string in types.found {
-        let scope = file.tree.scope_of(string);
-        if let Expr::StringLiteral(literal) = string {
-            let text = Text::of(file.source.text(), literal);
-            collect_text(context, scope, &text, literal.range);
-        }
-    }
+    let strings = types.found.into_iter();
+    strings
+        .filter_map(|expr| {
+            Some(Type {
+                literal: expr.as_string_literal_expr()?,
+                scope: file.tree.scope_of(expr),
+            })
+        })
+        .collect()
 }
 
 /// Adds the dotted names of a text that is an expression. `place` is the whole of it.

@@ -6,10 +6,11 @@
 use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::parse_expression;
 use ruff_text_size::{Ranged, TextRange, TextSize};
+use rustc_hash::FxHashSet;
 
 use super::Context;
 use super::literal::Text;
-use super::strings::collect_text;
+use super::strings::{self, collect_text};
 use crate::model::File;
 use crate::model::tree::ScopeId;
 use crate::nesting::too_deep;
@@ -21,18 +22,33 @@ pub(super) fn collect(context: &mut Context) {
     if !source.contains("asyncio") {
         return;
     }
-    for token in file.tokens().iter() {
-        if token.kind() != TokenKind::Comment {
-            continue;
-        }
-        let Some(range) = typed_part(source, token.range()) else {
-            continue;
-        };
-        let scope = scope_at(file, token.start());
-        for part in parts_of(source, range) {
-            collect_text(context, scope, &Text::verbatim(source, part), part);
-        }
+    for (part, comment) in types(file) {
+        let scope = scope_at(file, comment);
+        collect_text(context, scope, &Text::verbatim(source, part), part);
     }
+}
+
+/// Adds the plain names at the root of what type comments name.
+pub(super) fn add_roots(file: &File, roots: &mut FxHashSet<String>) {
+    for (part, _) in types(file) {
+        strings::add_roots(file.source.slice(part), roots);
+    }
+}
+
+/// The types in comments, each with where its comment begins.
+fn types(file: &File) -> Vec<(TextRange, TextSize)> {
+    let source = file.source.text();
+    let comments = file
+        .tokens()
+        .iter()
+        .filter(|token| token.kind() == TokenKind::Comment);
+    comments
+        .filter_map(|token| Some((typed_part(source, token.range())?, token.start())))
+        .flat_map(|(range, start)| {
+            let parts = parts_of(source, range);
+            parts.into_iter().map(move |part| (part, start))
+        })
+        .collect()
 }
 
 /// The type in a comment, without what a further `#` adds to it.
@@ -43,7 +59,7 @@ fn typed_part(source: &str, comment: TextRange) -> Option<TextRange> {
         .trim_start()
         .strip_prefix("ignore")
         .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'));
-    if is_ignore || !after.contains("asyncio") {
+    if is_ignore {
         return None;
     }
     let end = after.find('#').unwrap_or(after.len());

@@ -19,7 +19,7 @@ use ruff_python_ast::{Expr, Stmt};
 use ruff_text_size::Ranged;
 use rustc_hash::FxHashSet;
 
-use super::{Context, NoteKind};
+use super::{Context, NoteKind, strings, type_comments};
 use crate::diagnostic::Edit;
 use crate::model::File;
 use crate::model::names::ScopeKind;
@@ -124,6 +124,8 @@ pub(super) fn rewrite(context: &mut Context) {
                 is_unsafe: migrations.wanted & bit(library) != 0,
                 variables: uses::variables(context.file, library),
                 module: module.as_deref(),
+                exported: uses::exported(context.file),
+                quoted: quoted(context.file),
             };
             let (edits, brings_module, notes) = migration.run();
             let is_done = !edits.is_empty() && context.edit(edits);
@@ -137,6 +139,12 @@ pub(super) fn rewrite(context: &mut Context) {
     }
 }
 
+fn quoted(file: &File) -> FxHashSet<String> {
+    let mut roots = strings::roots(file);
+    type_comments::add_roots(file, &mut roots);
+    roots
+}
+
 /// The rewrite of one library in one file.
 struct Migration<'f, 'a, 'm> {
     file: &'f File<'a>,
@@ -145,6 +153,10 @@ struct Migration<'f, 'a, 'm> {
     variables: Vec<Variable<'a>>,
     /// The name under which the whole file has asyncbis after the rewrite, if it has.
     module: Option<&'m str>,
+    /// What `__all__` names.
+    exported: FxHashSet<&'a str>,
+    /// What strings and comments name that are types.
+    quoted: FxHashSet<String>,
 }
 
 type NoteParts = (Leave, NoteKind, String);
@@ -186,7 +198,10 @@ impl<'a> Migration<'_, 'a, '_> {
                     Some(_) => all,
                     None => outcomes.iter().any(|it| matches!(it, Outcome::Edits(_))),
                 };
-            let is_gone = moves && all && !self.is_seen_from_outside(variable);
+            let is_gone = moves
+                && all
+                && !self.is_seen_from_outside(variable)
+                && !self.quoted.contains(variable.name);
             if moves && (variable.row().is_none() || !self.is_seen_from_outside(variable)) {
                 for outcome in outcomes {
                     if let Outcome::Edits(found) = outcome {
@@ -292,7 +307,7 @@ impl<'a> Migration<'_, 'a, '_> {
             return leave(format!("the file uses an attribute `{word}`"));
         }
         if variable.row().is_some() && self.is_seen_from_outside(variable) {
-            return leave("other files or strings may use the name".to_owned());
+            return leave("other files may take it from here".to_owned());
         }
         let writer = match (self.comes(variable, row), self.module_for(variable)) {
             (Some(_), _) => Writer { module: None },
@@ -375,10 +390,11 @@ impl<'a> Migration<'_, 'a, '_> {
         })
     }
 
-    /// Whether other files may take a variable from this one, or a string may mean it.
+    /// Whether other files may take a variable from this one.
     fn is_seen_from_outside(&self, variable: &Variable) -> bool {
         let is_class = self.file.scope(variable.scope).kind == ScopeKind::Class;
-        is_class || uses::is_quoted(self.file, variable.name) || self.is_reexport(variable)
+        let is_public = variable.scope == ScopeId(0) && self.exported.contains(variable.name);
+        is_class || is_public || self.is_reexport(variable)
     }
 
     /// `from library import name as name`

@@ -4,7 +4,7 @@
 //! (`except ImportError: timeout = None`) means that the file chooses.
 
 use ruff_python_ast::{self as ast, Expr, Stmt};
-use ruff_text_size::TextRange;
+use rustc_hash::FxHashSet;
 
 use super::Library;
 use super::table::{ROWS, Row};
@@ -188,31 +188,13 @@ fn use_of<'a>(file: &File<'a>, root: &'a Expr, library: Library, path: &str) -> 
     }
 }
 
-/// Whether a file says a word somewhere where it may mean a variable, but not as code: in a string
-/// that is no docstring, or in a type comment.
-pub(super) fn is_quoted(file: &File, name: &str) -> bool {
-    let says = |text: &str| {
-        text.split(|c: char| !c.is_alphanumeric() && c != '_')
-            .any(|word| word == name)
-    };
-    let in_string = file.body().iter().any(|stmt| {
-        file.tree
-            .exprs_below(file.tree.stmt_id(stmt))
-            .any(|expr| match expr {
-                Expr::StringLiteral(string) => {
-                    let text = string.value.to_str();
-                    // Prose has blanks and no brackets.
-                    says(text) && (!text.contains(' ') || text.contains('['))
-                }
-                _ => false,
-            })
-    });
-    in_string
-        || file.tokens().iter().any(|token| {
-            token.kind() == ast::token::TokenKind::Comment && {
-                let range: TextRange = ruff_text_size::Ranged::range(token);
-                let text = file.source.slice(range);
-                text.contains("type:") && says(text)
-            }
-        })
+/// The names that `__all__` makes public.
+pub(super) fn exported<'a>(file: &File<'a>) -> FxHashSet<&'a str> {
+    let bindings = file.scope(ScopeId(0)).bindings("__all__").iter();
+    let statements = bindings.map(|binding| binding.stmt);
+    statements
+        .flat_map(|stmt| file.tree.exprs_of(stmt))
+        .filter_map(|expr| expr.as_string_literal_expr())
+        .map(|string| string.value.to_str())
+        .collect()
 }
