@@ -85,12 +85,22 @@ fn a_signal_leaves_every_file_old_or_new() {
     const FILES: usize = 300;
     let mut halves = 0;
     for (signal, case) in [(SIGINT, "Ctrl-C"), (SIGTERM, "kill"), (SIGKILL, "kill -9")] {
-        for delay in [5, 20, 40, 80, 160, 320] {
+        for delay in [0, 2, 10, 30, 80, 200] {
             let folder = tempfile::tempdir().unwrap();
             for number in 0..FILES {
                 fs::write(folder.path().join(format!("a{number}.py")), OLD).unwrap();
             }
-            let child = fix(folder.path()).spawn().unwrap();
+            let mut child = fix(folder.path()).spawn().unwrap();
+            // However long it takes to begin.
+            let first = folder.path().join("a0.py");
+            loop {
+                let ended = child.try_wait().unwrap().is_some();
+                if fs::read_to_string(&first).unwrap() == NEW {
+                    break;
+                }
+                assert!(!ended, "ended without a change");
+                thread::sleep(Duration::from_micros(200));
+            }
             thread::sleep(Duration::from_millis(delay));
             let id = child.id().to_string();
             let option = format!("-{signal}");
