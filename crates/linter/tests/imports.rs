@@ -10,7 +10,8 @@
 //! The programs of the repository's `tests/other_libraries` are such cases as well, with the library
 //! that the page is called after; what they print is tested there.
 //!
-//! Each result, in both styles, parses, is not rewritten again, and has the same notes then.
+//! Each result, in both styles, parses, is not rewritten again, has the same notes then, and is the
+//! same with other line endings.
 //! `CASE=words cargo test -p asyncbis-linter --test imports` checks the cases with these words in
 //! their heading; `UPDATE_PAGES=1` writes the results into the blocks that are there.
 
@@ -139,6 +140,12 @@ fn result(text: &str, options: &Options) -> (String, Rewrite) {
     let (now, _) = once(text, options);
     let (again, rest) = once(&now, options);
     assert_eq!(again, now, "the rewrite of a rewritten file changes it");
+    let (with_returns, _) = once(&text.replace('\n', "\r\n"), options);
+    assert_eq!(
+        with_returns,
+        now.replace('\n', "\r\n"),
+        "line endings matter"
+    );
     (now, rest)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! - the result parses, and a second run changes nothing;
 //! - a name that was bound is bound afterwards, wherever it is used;
-//! - comments stay;
+//! - comments stay, and other line endings change nothing else;
 //! - a program that only uses what has no row, or AnyIO without being asked, stays as it is;
 //! - an import of a library that nothing used before, and of what still is used, stays.
 //!
@@ -283,6 +283,10 @@ fn broken_law(text: &str, options: &Options) -> Option<String> {
     };
     if kept(&after) < kept(text) {
         return Some(format!("a comment is gone:\n{after}"));
+    }
+    let with_returns = rewritten(&text.replace('\n', "\r\n"), options)?;
+    if with_returns != after.replace('\n', "\r\n") {
+        return Some(format!("with CRLF it is another text:\n{with_returns}"));
     }
     let again = rewritten(&after, options)?;
     if again != after {

@@ -183,12 +183,13 @@ fn in_docstring(file: &File, text: &Text, edit: &Edit) -> Option<Edit> {
         .into_iter()
         .filter_map(|prompt| line.find(prompt).map(|at| at + prompt.len()))
         .min();
-    let content = match (edit.content.contains('\n'), prompt) {
-        (false, _) => edit.content.clone(),
+    let lines = edit.content.replace("\r\n", "\n");
+    let content = match (lines.contains('\n'), prompt) {
+        (false, _) => lines,
         (true, Some(end)) => {
-            let (before, last) = match edit.content.strip_suffix('\n') {
+            let (before, last) = match lines.strip_suffix('\n') {
                 Some(before) => (before, "\n"),
-                None => (edit.content.as_str(), ""),
+                None => (lines.as_str(), ""),
             };
             let prefix = format!("{}{}", file.newline(), &line[..end]);
             // A line that comes before another one needs the prompt of that.
