@@ -12,6 +12,7 @@
 mod forms;
 mod imports;
 mod instances;
+mod libraries;
 pub mod table;
 mod uses;
 
@@ -26,91 +27,9 @@ use crate::model::names::ScopeKind;
 use crate::model::tree::{ScopeId, StmtId};
 use forms::{Edits, Leave, Writer};
 use imports::Fate;
+pub use libraries::{Library, Migrations};
 use table::{Form, Instance, Row, Safety};
 use uses::{Use, Variable};
-
-/// A library whose names are rewritten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Library {
-    AsyncTimeout,
-    Aiotools,
-    Asynkit,
-    Anyio,
-}
-
-impl Library {
-    pub const ALL: [Library; 4] = [
-        Library::AsyncTimeout,
-        Library::Aiotools,
-        Library::Asynkit,
-        Library::Anyio,
-    ];
-
-    /// The name of its module.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Library::AsyncTimeout => "async_timeout",
-            Library::Aiotools => "aiotools",
-            Library::Asynkit => "asynkit",
-            Library::Anyio => "anyio",
-        }
-    }
-
-    /// By the name of its module or its distribution.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        let name = name.to_ascii_lowercase().replace('-', "_");
-        Self::ALL.into_iter().find(|library| library.name() == name)
-    }
-}
-
-/// Which names of other libraries are rewritten.
-///
-/// By default those whose meaning stays, of the libraries that only run on asyncio. A library that
-/// is asked for by name is rewritten as far as it has counterparts, also where the program may
-/// then do something else. AnyIO has to be asked for: what is written for it runs on asyncbis as it
-/// is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Migrations {
-    /// The libraries of which names are rewritten that mean the same.
-    safe: u8,
-    /// The libraries that were asked for.
-    wanted: u8,
-}
-
-impl Default for Migrations {
-    fn default() -> Self {
-        Migrations {
-            safe: bit(Library::AsyncTimeout) | bit(Library::Aiotools) | bit(Library::Asynkit),
-            wanted: 0,
-        }
-    }
-}
-
-impl Migrations {
-    /// No name of another library is touched.
-    pub const NONE: Migrations = Migrations { safe: 0, wanted: 0 };
-
-    /// Whether any name of a library is rewritten.
-    #[must_use]
-    pub fn includes(self, library: Library) -> bool {
-        (self.safe | self.wanted) & bit(library) != 0
-    }
-
-    /// These, and everything of a library that has a counterpart.
-    #[must_use]
-    pub fn with(self, library: Library) -> Self {
-        Migrations {
-            safe: self.safe | bit(library),
-            wanted: self.wanted | bit(library),
-        }
-    }
-}
-
-fn bit(library: Library) -> u8 {
-    1 << library as u8
-}
 
 /// Rewrites them, and says what has no counterpart.
 pub(super) fn rewrite(context: &mut Context) {
@@ -121,7 +40,7 @@ pub(super) fn rewrite(context: &mut Context) {
             let migration = Migration {
                 file: context.file,
                 library,
-                is_unsafe: migrations.wanted & bit(library) != 0,
+                is_unsafe: migrations.asks_for(library),
                 variables: uses::variables(context.file, library),
                 module: module.as_deref(),
                 exported: uses::exported(context.file),
@@ -218,11 +137,21 @@ impl<'a> Migration<'_, 'a, '_> {
             }
         }
         match self.import_edits(&moved) {
-            Some((imports, brings_module)) => {
+            Ok((imports, brings_module)) => {
                 edits.extend(imports);
                 (joined(edits).unwrap_or_default(), brings_module, notes)
             }
-            None => (Vec::new(), false, notes),
+            Err(stmt) => {
+                let range = self.file.tree.stmt(stmt).node.range();
+                let reason = format!(
+                    "`{}` stays: this import can't be edited",
+                    self.library.name()
+                );
+                let help =
+                    "Give it lines of its own, without comments between its names".to_owned();
+                notes.push((Leave::at(range, reason), NoteKind::Decision, help));
+                (Vec::new(), false, notes)
+            }
         }
     }
 
@@ -412,9 +341,9 @@ impl<'a> Migration<'_, 'a, '_> {
             })
     }
 
-    /// The edits of the import statements, and whether they give the whole file `import asyncbis`;
-    /// `None` where one can't be edited.
-    fn import_edits(&self, moved: &[(&Variable<'a>, bool)]) -> Option<(Vec<Edit>, bool)> {
+    /// The edits of the import statements, and whether they give the whole file `import asyncbis`; or
+    /// the statement that can't be edited.
+    fn import_edits(&self, moved: &[(&Variable<'a>, bool)]) -> Result<(Vec<Edit>, bool), StmtId> {
         let mut statements: Vec<StmtId> = moved
             .iter()
             .flat_map(|(variable, _)| variable.sites.iter().map(|(stmt, _)| *stmt))
@@ -442,11 +371,11 @@ impl<'a> Migration<'_, 'a, '_> {
                     };
                 }
             }
-            edits.extend(imports::edits(self.file, id, &fates, needs_module)?);
+            edits.extend(imports::edits(self.file, id, &fates, needs_module).ok_or(id)?);
             let data = self.file.tree.stmt(id);
             has_module |= needs_module && data.parent.is_none();
         }
-        Some((edits, has_module && self.module.is_none()))
+        Ok((edits, has_module && self.module.is_none()))
     }
 }
 
