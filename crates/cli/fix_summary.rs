@@ -28,6 +28,8 @@ enum Why {
     NeedsAsyncbis,
     /// The same, and then it is not asked for.
     NeedsAsyncbisAndUnsafe,
+    /// The same, in a file that runs on other event loops, too.
+    OtherLoops,
     /// Its fix is only a suggestion.
     Suggestion,
     /// Its fix was left out: it would lead to more findings, or break the file.
@@ -126,6 +128,8 @@ fn why(found: &Diagnostic, options: &FixOptions) -> Why {
     };
     match fix.applicability {
         Applicability::DisplayOnly => match fix.on_asyncbis {
+            // Its file imports neither asyncio nor asyncbis, but AnyIO or Trio.
+            Some(_) if options.rewrite.is_some() => Why::OtherLoops,
             Some(Applicability::Unsafe) if !options.unsafe_fixes => Why::NeedsAsyncbisAndUnsafe,
             Some(_) => Why::NeedsAsyncbis,
             None => Why::Suggestion,
@@ -149,6 +153,10 @@ impl Why {
             Why::NeedsAsyncbisAndUnsafe => {
                 let need = if one { "needs" } else { "need" };
                 format!("{count} {need} asyncbis (--rewrite-imports --unsafe-fixes)")
+            }
+            Why::OtherLoops => {
+                let need = if one { "needs" } else { "need" };
+                format!("{count} {need} asyncbis in a file that runs on other loops, too")
             }
             Why::Suggestion => format!("{count} {has} a suggestion"),
             Why::LeftOut => format!("{count} {has} a fix that would do harm here"),

@@ -38,7 +38,9 @@ impl<'a> File<'a> {
         if overlap {
             return None;
         }
-        let targets = self.settings.target_asyncbis || self.imports_asyncbis();
+        let targets = self.settings.target_asyncbis
+            || self.imports_asyncbis()
+            || self.settings.rewrites_imports && !self.is_neutral();
         let on_asyncbis = (needs_asyncbis && !targets).then_some(applicability);
         let applicability = match on_asyncbis {
             Some(_) => Applicability::DisplayOnly,
@@ -57,6 +59,14 @@ impl<'a> File<'a> {
             ),
             edits,
         })
+    }
+
+    /// Whether the file's code runs on several event loops: it imports AnyIO or Trio, and neither
+    /// asyncio nor asyncbis.
+    #[must_use]
+    pub fn is_neutral(&self) -> bool {
+        let imports = |package: &&str| self.imports(package);
+        ["anyio", "trio"].iter().any(imports) && !["asyncio", "asyncbis"].iter().any(imports)
     }
 
     /// The file's line ending: that of its first line.

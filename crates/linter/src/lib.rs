@@ -54,6 +54,8 @@ pub struct Settings {
     pub target_version: (u8, u8),
     /// The code runs on asyncbis, whatever it imports.
     pub target_asyncbis: bool,
+    /// The imports of asyncio become imports of asyncbis: files that run on asyncio target asyncbis.
+    pub rewrites_imports: bool,
     /// For how many seconds fixes shield a cleanup at most; without end where it is not said.
     pub cleanup_timeout: Option<f64>,
     /// Whether files are skipped that can't contain a finding, unless they have syntax errors.
@@ -79,6 +81,7 @@ impl Default for Settings {
             severities: Vec::new(),
             target_version: (3, 11),
             target_asyncbis: false,
+            rewrites_imports: false,
             cleanup_timeout: None,
             prefilter: true,
             respect_suppressions: true,

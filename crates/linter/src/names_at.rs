@@ -29,7 +29,7 @@ impl<'a> File<'a> {
     /// something else.
     #[must_use]
     pub fn asyncbis(&self, name: &str) -> Option<AsyncbisName> {
-        let ([text], import) = self.asyncbis_names([name], None)?;
+        let ([text], import) = self.package_names("asyncbis", [name], None)?;
         Some(AsyncbisName { text, import })
     }
 
@@ -39,27 +39,29 @@ impl<'a> File<'a> {
         names: [&str; N],
         at: StmtId,
     ) -> Option<([String; N], Option<Edit>)> {
-        self.asyncbis_names(names, Some(at))
+        self.package_names("asyncbis", names, Some(at))
     }
 
-    fn asyncbis_names<const N: usize>(
+    /// The same for another package.
+    pub(crate) fn package_names<const N: usize>(
         &self,
+        package: &str,
         names: [&str; N],
         at: Option<StmtId>,
     ) -> Option<([String; N], Option<Edit>)> {
         // Where nothing is imported from it there is no need to look at every name.
-        let known = if self.imports_asyncbis() {
+        let known = if self.imports(package) {
             self.imports_at(at)
         } else {
             Vec::new()
         };
         let module = known
             .iter()
-            .find(|(_, kind)| matches!(kind, BindingKind::Import("asyncbis")));
+            .find(|(_, kind)| matches!(kind, BindingKind::Import(it) if *it == package));
         let own = |name: &str| {
             known.iter().find_map(|(bound, kind)| {
-                matches!(kind, BindingKind::ImportFrom { level: 0, module: "asyncbis", name: it }
-                    if *it == name)
+                matches!(kind, BindingKind::ImportFrom { level: 0, module, name: it }
+                    if *module == package && *it == name)
                 .then(|| (*bound).to_owned())
             })
         };
@@ -74,14 +76,14 @@ impl<'a> File<'a> {
         if missing.is_empty() {
             return Some((names.map(|name| own(name).unwrap_or_default()), None));
         }
-        if let Some(edit) = self.longer_import(&missing, at) {
+        if let Some(edit) = self.longer_import(package, &missing, at) {
             let texts = names.map(|name| own(name).unwrap_or_else(|| name.to_owned()));
             return Some((texts, Some(edit)));
         }
-        if !self.is_free("asyncbis", at) {
+        if !self.is_free(package, at) {
             return None;
         }
-        let import = self.new_import("import asyncbis")?;
+        let import = self.new_import(&format!("import {package}"))?;
         // The top level of a notebook goes line by line.
         let is_in_time = at.is_none_or(|at| {
             let data = self.tree.stmt(at);
@@ -90,7 +92,7 @@ impl<'a> File<'a> {
         if !is_in_time {
             return None;
         }
-        let texts = names.map(|name| own(name).unwrap_or_else(|| format!("asyncbis.{name}")));
+        let texts = names.map(|name| own(name).unwrap_or_else(|| format!("{package}.{name}")));
         Some((texts, Some(import)))
     }
 
@@ -199,13 +201,13 @@ impl<'a> File<'a> {
             && (seen.is_none() || seen == Some(ScopeId(0)))
     }
 
-    /// More names in a `from asyncbis import ..` that the module has.
-    fn longer_import(&self, names: &[&str], at: Option<StmtId>) -> Option<Edit> {
+    /// More names in a `from package import ..` that the module has.
+    fn longer_import(&self, package: &str, names: &[&str], at: Option<StmtId>) -> Option<Edit> {
         let node = self.body().iter().find_map(|stmt| {
             let node = stmt.as_import_from_stmt()?;
-            let is_asyncbis = node.module.as_deref() == Some("asyncbis") && node.level == 0;
+            let is_its = node.module.as_deref() == Some(package) && node.level == 0;
             let is_known = self.has_run(self.tree.stmt_id(stmt), at);
-            (is_asyncbis && is_known).then_some(node)
+            (is_its && is_known).then_some(node)
         })?;
         let last = node.names.last()?;
         let has_comment = self.source.slice(node.range).contains('#');

@@ -113,7 +113,7 @@ pub fn wanted(text: &[u8], settings: &Settings, options: &FixOptions) -> bool {
 #[must_use]
 pub fn fix(source: SourceFile, settings: &Settings, options: &FixOptions) -> Rounds {
     let settings = &Settings {
-        target_asyncbis: settings.target_asyncbis || options.rewrite.is_some(),
+        rewrites_imports: options.rewrite.is_some(),
         ..settings.clone()
     };
     let all = run(source.clone(), settings, options, RuleSet::EMPTY);

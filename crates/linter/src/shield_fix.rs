@@ -107,10 +107,23 @@ impl<'a> File<'a> {
     }
 
     /// A shield around consecutive statements that clean up: endless, or for as long as the settings
-    /// say.
-    pub(crate) fn shield_cleanup(&self, body: &[Stmt]) -> Option<Vec<Edit>> {
+    /// say; and whether it needs asyncbis. Code that runs on AnyIO gets AnyIO's.
+    pub(crate) fn shield_cleanup(&self, body: &[Stmt]) -> Option<(Vec<Edit>, bool)> {
         let at = self.tree.stmt_id(body.first()?);
+        let is_anyio = self.is_neutral() && self.imports("anyio") && !self.settings.target_asyncbis;
         let (header, import) = match self.settings.cleanup_timeout {
+            None if is_anyio => {
+                let ([scope], import) = self.package_names("anyio", ["CancelScope"], Some(at))?;
+                (format!("with {scope}(shield=True):"), import)
+            }
+            Some(seconds) if is_anyio => {
+                let ([fail_after], import) =
+                    self.package_names("anyio", ["fail_after"], Some(at))?;
+                (
+                    format!("with {fail_after}({seconds}, shield=True):"),
+                    import,
+                )
+            }
             None => {
                 let ([scope], import) = self.asyncbis_at(["CancelScope"], at)?;
                 (format!("with {scope}(shield=True):"), import)
@@ -123,7 +136,7 @@ impl<'a> File<'a> {
         };
         let mut edits = self.wrap(body, &header)?;
         edits.extend(import);
-        Some(edits)
+        Some((edits, !is_anyio))
     }
 
     /// Whether an expression has a line break that none of its own brackets holds together.

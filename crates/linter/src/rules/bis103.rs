@@ -73,11 +73,11 @@ fn shield_rest<'a>(file: &File<'a>, catcher: &Catcher<'a>, at: &Suspension<'a>) 
     if file.tree.function(catcher.function).is_generator {
         return None;
     }
-    let edits = file.shield_cleanup(rest)?;
+    let (edits, needs_asyncbis) = file.shield_cleanup(rest)?;
     file.fix(
         "Shield what runs after the cancellation",
         Applicability::Unsafe,
         edits,
-        true,
+        needs_asyncbis,
     )
 }

@@ -234,7 +234,7 @@ fn fix<'a>(file: &File<'a>, stmt: StmtId, expr: &'a Expr, call: &'a ExprCall) ->
     if !std::ptr::eq(&raw const *node.value, expr) || !only_name || !is_async {
         return None;
     }
-    let mut edits = file.shield_cleanup(std::slice::from_ref(data.node))?;
+    let (mut edits, needs_asyncbis) = file.shield_cleanup(std::slice::from_ref(data.node))?;
     let before = TextRange::new(call.start(), coroutine.start());
     let after = TextRange::new(coroutine.end(), call.end());
     edits.push(Edit::replacement(before, "await "));
@@ -243,6 +243,6 @@ fn fix<'a>(file: &File<'a>, stmt: StmtId, expr: &'a Expr, call: &'a ExprCall) ->
         "Await it under a shield",
         Applicability::Unsafe,
         edits,
-        true,
+        needs_asyncbis,
     )
 }

@@ -170,8 +170,13 @@ impl<'a> CutOff<'_, 'a> {
         if run.iter().any(|stmt| yields(file, stmt)) {
             return None;
         }
-        let edits = file.shield_cleanup(run)?;
-        file.fix("Shield the cleanup", Applicability::Unsafe, edits, true)
+        let (edits, needs_asyncbis) = file.shield_cleanup(run)?;
+        file.fix(
+            "Shield the cleanup",
+            Applicability::Unsafe,
+            edits,
+            needs_asyncbis,
+        )
     }
 
     /// The branch of an `if` that waits, where there is one and no test waits.
