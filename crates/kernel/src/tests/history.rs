@@ -215,7 +215,11 @@ impl History {
                     task: self.tasks[task],
                     scope: self.scopes[scope],
                 });
-                let due = kernel.request(self.tasks[task], origin);
+                let task = self.tasks[task];
+                let before = kernel.is_task_cancelled(task);
+                let reached = kernel.is_reached(task, origin);
+                let due = kernel.request(task, origin);
+                assert_eq!(kernel.is_task_cancelled(task), before || reached);
                 assert_eq!(self.due(due), expected);
             }
             Op::RequestSelf(task) => {
