@@ -94,6 +94,33 @@ fn examples() -> Vec<(String, String)> {
         }
     }
     assert!(examples.len() > 100, "the pages have examples");
+    examples.extend(rewritten_examples());
+    examples
+}
+
+/// The files and programs on the pages of the import rewrite.
+fn rewritten_examples() -> Vec<(String, String)> {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut examples = Vec::new();
+    for folder in ["tests/imports", "../../tests/other_libraries"] {
+        let entries = fs::read_dir(here.join(folder)).unwrap();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|it| it == "md"));
+        paths.sort();
+        for path in paths {
+            let text = fs::read_to_string(&path).unwrap();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            for part in text.split("```python before").skip(1) {
+                let code = part.split_once('\n').map_or("", |(_, code)| code);
+                let code = code.split("```").next().unwrap_or_default();
+                examples.push((name.clone(), code.to_owned()));
+            }
+        }
+    }
+    assert!(
+        examples.len() > 100,
+        "the pages of the rewrite have examples"
+    );
     examples
 }
 
@@ -127,12 +154,20 @@ fn has_error(checked: &Checked) -> bool {
 }
 
 /// The comments of a program, sorted; those of the linter itself may go, and an import that goes
-/// takes its own along.
+/// takes its own along, as does a branch that only imports. Type comments may name asyncbis.
 fn comments(text: &str) -> Vec<String> {
+    let is_branch = |line: &str| {
+        ["else", "except"]
+            .iter()
+            .any(|word| line.trim_start().starts_with(word))
+    };
     let mut comments: Vec<String> = text
         .lines()
-        .filter(|line| !line.contains("import "))
-        .filter_map(|line| line.find('#').map(|at| line[at..].trim().to_owned()))
+        .filter(|line| !line.contains("import ") && !is_branch(line))
+        .filter_map(|line| {
+            line.find('#')
+                .map(|at| line[at..].trim().replace("asyncbis", "asyncio"))
+        })
         .filter(|comment| !comment.contains("noqa"))
         .collect();
     comments.sort();
