@@ -2,6 +2,7 @@
 
 use ruff_text_size::{Ranged, TextRange};
 
+use crate::Settings;
 use crate::diagnostic::{Diagnostic, Fix, Label, Severity};
 use crate::registry::Rule;
 
@@ -17,6 +18,16 @@ impl Report {
             rule,
             diagnostics: Vec::new(),
         }
+    }
+
+    /// Whether the user gets to see findings of a severity.
+    pub(crate) fn is_shown(&self, settings: &Settings, severity: Severity) -> bool {
+        let wished = settings
+            .severities
+            .iter()
+            .find(|(rule, _)| *rule == self.rule);
+        let severity = wished.map_or(severity, |(_, severity)| *severity);
+        severity >= settings.min_severity || settings.always_shown.contains(self.rule)
     }
 
     /// Adds a finding; what it returns adds labels, help and a fix.

@@ -184,12 +184,13 @@ impl<'a> Collapse<'_, '_, 'a> {
                 continue;
             }
             let text = self.file.source.slice(token.range());
-            if !is_pragma(text) {
-                return None;
-            }
             let own_line = TextRange::new(last.end(), self.file.line_end(last.end()));
-            if own_line.contains_range(token.range()) && !is_wanted_last {
-                kept = format!("  {text}");
+            if own_line.contains_range(token.range()) {
+                if !is_wanted_last {
+                    kept = format!("  {text}");
+                }
+            } else if !is_pragma(text) {
+                return None;
             }
         }
         // White space behind the statement stays where no comment goes.

@@ -23,6 +23,7 @@ pub mod migrations;
 mod modules;
 pub mod names;
 mod notes;
+mod patches;
 mod plan;
 mod split;
 mod statements;
@@ -31,7 +32,7 @@ mod targets;
 mod type_comments;
 mod uses;
 
-use ruff_text_size::TextRange;
+use ruff_text_size::{Ranged, TextRange};
 
 use crate::diagnostic::Fix;
 use crate::model::File;
@@ -39,6 +40,7 @@ use crate::model::File;
 pub use context::Context;
 pub use migrations::{Library, Migrations};
 pub use modules::Modules;
+pub(crate) use patches::patches;
 
 /// How the rewrite is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +162,33 @@ pub fn wanted(text: &[u8], options: &Options) -> bool {
         || Library::ALL
             .into_iter()
             .any(|library| is_migrated(library) && has(library.name()))
+}
+
+/// The import statements that the rewrite would change, each with what it imports.
+pub(crate) fn statements_to_rewrite(file: &File) -> Vec<TextRange> {
+    let variables = uses::Variables::of(file, "asyncio");
+    if variables.list.is_empty() {
+        return Vec::new();
+    }
+    let plan = plan::Plan::of(file, &variables, &Options::default());
+    let (mut edits, collapsed) = collapse::edits(file, &variables, &plan);
+    edits.extend(statements::edits(file, &variables, &plan, &collapsed));
+    let mut found: Vec<TextRange> = variables
+        .list
+        .iter()
+        .flat_map(|variable| &variable.sites)
+        .map(|site| file.tree.stmt(site.stmt).node.range())
+        .filter(|stmt| {
+            let line_end = file.line_end(stmt.end());
+            edits.iter().any(|edit| {
+                let is_behind = edit.range.start() >= stmt.start();
+                (is_behind || edit.range.end() > stmt.start()) && edit.range.start() <= line_end
+            })
+        })
+        .collect();
+    found.sort_by_key(|range| range.start());
+    found.dedup();
+    found
 }
 
 /// Rewrites a file that has no syntax errors.

@@ -59,6 +59,17 @@ pub fn is_everywhere(name: &str) -> bool {
     KINDS.contains_key(name) && !PARTIAL.contains(&name)
 }
 
+/// Whether asyncio has a name on every Python.
+#[must_use]
+pub fn is_always_in_asyncio(name: &str) -> bool {
+    let mut rows = TABLE.lines().filter_map(|line| line.split_once(' '));
+    let row = rows.find(|(found, _)| *found == name);
+    row.is_some_and(|(_, words)| {
+        let mut words = words.split_whitespace();
+        words.all(|word| !matches!(word, "new" | "-"))
+    })
+}
+
 fn kind_of_row(words: &str) -> Kind {
     let has = |word: &str| words.split_whitespace().any(|found| found == word);
     if has("absent") {

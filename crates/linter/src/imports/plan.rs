@@ -421,7 +421,9 @@ fn is_used_early(file: &File, variables: &Variables) -> bool {
             let parent = file.tree.stmt(binding.stmt).parent;
             let is_unconditional =
                 parent.is_some_and(|parent| file.tree.stmt(parent).node.is_class_def_stmt());
-            is_unconditional && binding.range.start() < node.start()
+            // What an `except` binds is unbound at its end.
+            let is_lasting = !matches!(binding.kind, BindingKind::Except(_));
+            is_unconditional && is_lasting && binding.range.start() < node.start()
         };
         match node.ctx {
             ExprContext::Load => !bindings.iter().any(is_first),
