@@ -175,7 +175,7 @@ fn file(args: &CheckArgs, color: bool, given: &Given<'_>) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.summary.checked = 1;
     // What holds nothing of interest is not even decoded.
-    if settings.prefilter && !linter::wanted(given.bytes, settings.rules) {
+    if settings.prefilter && !linter::wanted(given.bytes, settings.shown_rules()) {
         if let Some(baseline) = baseline {
             let mut none = Vec::new();
             outcome.summary.baseline =

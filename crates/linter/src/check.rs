@@ -42,7 +42,7 @@ pub struct RulePanic {
 /// A panic of a rule is caught and returned; the other rules go on.
 #[must_use]
 pub fn check(source: &SourceFile, settings: &Settings) -> Checked {
-    if settings.prefilter && !prefilter::wanted(source.text().as_bytes(), settings.rules) {
+    if settings.prefilter && !prefilter::wanted(source.text().as_bytes(), settings.shown_rules()) {
         return Checked::default();
     }
     if let Some(offset) = nesting::too_deep(source.text()) {

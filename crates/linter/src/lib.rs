@@ -65,6 +65,20 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The rules of which the user may see a finding: no file has to be parsed for the others.
+    #[must_use]
+    pub fn shown_rules(&self) -> RuleSet {
+        let is_shown = |rule: &Rule| {
+            let wished = self.severities.iter().find(|(other, _)| other == rule);
+            let highest = match wished {
+                Some((_, severity)) => Some(*severity),
+                None => rule.info().severities.first().copied(),
+            };
+            self.always_shown.contains(*rule) || highest >= Some(self.min_severity)
+        };
+        self.rules.iter().filter(is_shown).collect()
+    }
+
     /// Whether a finding is severe enough to be shown.
     #[must_use]
     pub fn shows(&self, diagnostic: &Diagnostic) -> bool {

@@ -21,6 +21,9 @@ pub(crate) const ASYNC: &[&str] = &["async"];
 /// The needle of a call of `cancel` with an argument, a message.
 pub(crate) const CANCEL_WITH: &str = "cancel(_";
 
+/// The needle of an assignment to an attribute of something else than `self` and `cls`.
+pub(crate) const CHANGES_ATTRIBUTE: &str = "x.y =";
+
 /// The needle of a rule that looks into asynchronous functions.
 pub(crate) const ASYNC_DEF: &[&str] = &["async def"];
 
@@ -89,6 +92,8 @@ impl<'a> Seen<'a> {
         let found = match needle {
             "async def" => after(self.text, b"async").any(|rest| rest.starts_with(b"def")),
             "except:" => after(self.text, b"except").any(|rest| rest.starts_with(b":")),
+            CHANGES_ATTRIBUTE => memchr::memchr_iter(b'.', self.text)
+                .any(|dot| is_changed_attribute(&self.text[..dot], &self.text[dot + 1..])),
             CANCEL_WITH => after(self.text, b"cancel").any(has_argument),
             word => memmem::find(self.text, word.as_bytes()).is_some(),
         };
@@ -108,6 +113,25 @@ fn skip_space(text: &[u8]) -> &[u8] {
     &text[gap..]
 }
 
+/// Whether the texts before and behind a dot are those of an attribute that is assigned to.
+fn is_changed_attribute(before: &[u8], behind: &[u8]) -> bool {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
+    let behind = skip_space(behind);
+    let name = behind.iter().take_while(|byte| is_word(byte)).count();
+    let rest = skip_space(&behind[name..]);
+    let is_operator = |byte: &u8| b"+-*/%@&|^<>".contains(byte);
+    let operator = rest.iter().take_while(|byte| is_operator(byte)).count();
+    // `x.y: type = value` assigns, too.
+    let assigns = match rest[operator.min(rest.len())..] {
+        [b'=', b'=', ..] => false,
+        [b'=', ..] => true,
+        [b':', ..] => operator == 0,
+        _ => false,
+    };
+    let owner = before.iter().rev().take_while(|byte| is_word(byte)).count();
+    name > 0 && assigns && !matches!(&before[before.len() - owner..], b"self" | b"cls")
+}
+
 /// Whether a text begins with a call's parentheses that aren't empty.
 fn has_argument(text: &[u8]) -> bool {
     text.strip_prefix(b"(")
@@ -117,6 +141,26 @@ fn has_argument(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn changed_attributes_are_found() {
+        let finds = |text: &'static str| Seen::new(text.as_bytes()).contains(CHANGES_ATTRIBUTE);
+        let rows = [
+            ("asyncio.sleep = fake", true),
+            ("asyncio.tasks . sleep= fake", true),
+            ("asyncio.Task.cancel += 1", true),
+            ("asyncio.sleep: object = fake", true),
+            ("asyncio.a = asyncio.b = fake", true),
+            ("self.sleep = fake", false),
+            ("cls.sleep = fake", false),
+            ("asyncio.sleep == fake", false),
+            ("asyncio.sleep(delay=1)", false),
+            ("x <= asyncio.sleep", false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(finds(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn tokens_are_found_whatever_stands_between_them() {

@@ -20,14 +20,9 @@ impl Report {
         }
     }
 
-    /// Whether the user gets to see findings of a severity.
-    pub(crate) fn is_shown(&self, settings: &Settings, severity: Severity) -> bool {
-        let wished = settings
-            .severities
-            .iter()
-            .find(|(rule, _)| *rule == self.rule);
-        let severity = wished.map_or(severity, |(_, severity)| *severity);
-        severity >= settings.min_severity || settings.always_shown.contains(self.rule)
+    /// Whether the user may see a finding of the rule.
+    pub(crate) fn is_shown(&self, settings: &Settings) -> bool {
+        settings.shown_rules().contains(self.rule)
     }
 
     /// Adds a finding; what it returns adds labels, help and a fix.

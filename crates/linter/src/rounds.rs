@@ -102,7 +102,7 @@ impl Rounds {
 /// It may be asked about bytes before they are decoded.
 #[must_use]
 pub fn wanted(text: &[u8], settings: &Settings, options: &FixOptions) -> bool {
-    prefilter::wanted(text, settings.rules)
+    prefilter::wanted(text, settings.shown_rules())
         || options
             .rewrite
             .as_ref()

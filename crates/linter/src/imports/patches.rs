@@ -75,13 +75,13 @@ fn statement_of(file: &File, used: &Use) -> Option<StmtId> {
 /// Whether a change is one on the Pythons that are supported, and not the end of one.
 fn is_effective(file: &File, stmt: StmtId, name: &str, used: &Use) -> bool {
     let node = file.tree.stmt(stmt).node;
+    let is_delattr =
+        |expr: &Expr| matches!(expr, Expr::Call(call) if file.is_builtin(&call.func, "delattr"));
     let is_removal = match node {
-        Stmt::Delete(_) => true,
-        Stmt::Expr(_) => file
-            .tree
-            .exprs_of(stmt)
-            .any(|expr| matches!(expr, Expr::Call(call) if file.is_builtin(&call.func, "delattr"))),
-        _ => false,
+        Stmt::Assign(_) | Stmt::AugAssign(_) | Stmt::AnnAssign(_) => false,
+        // Other statements that bind are no way to change asyncio that people use.
+        _ if used.access == Access::Change => true,
+        _ => file.tree.exprs_of(stmt).any(is_delattr),
     };
     let is_put_back = match (node, &used.access) {
         (Stmt::Assign(assign), Access::Change) => {

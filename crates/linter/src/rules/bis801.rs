@@ -11,7 +11,7 @@ pub(crate) const NEEDLES: Needles = &[&["asyncio"]];
 pub(crate) fn check(file: &File, report: &mut Report) {
     // Its findings are information that few ask for, and looking for them is not cheap.
     let is_suppressed = || file.source.text().contains("BIS801");
-    if !report.is_shown(file.settings, Severity::Info) && !is_suppressed() {
+    if !report.is_shown(file.settings) && !is_suppressed() {
         return;
     }
     if !file.syntax_errors().is_empty() {

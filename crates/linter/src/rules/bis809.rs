@@ -3,10 +3,10 @@
 use crate::diagnostic::Severity;
 use crate::imports::patches;
 use crate::model::File;
-use crate::prefilter::Needles;
+use crate::prefilter::{CHANGES_ATTRIBUTE, Needles};
 use crate::report::Report;
 
-pub(crate) const NEEDLES: Needles = &[&["asyncio"]];
+pub(crate) const NEEDLES: Needles = &[&["asyncio"], &["setattr", CHANGES_ATTRIBUTE]];
 
 pub(crate) fn check(file: &File, report: &mut Report) {
     for patch in patches(file) {
