@@ -71,12 +71,12 @@ impl<'a> Collapse<'_, '_, 'a> {
         }
         let lines: Vec<String> = wanted
             .iter()
-            .map(|import| self.new_import(import))
+            .map(|import| Some(self.new_import(import)? + &self.comment_beside(stmt, import)))
             .collect::<Option<_>>()?;
-        let (comment, end) = self.comments(stmt, wanted)?;
+        let end = self.end_of_replaced(stmt, wanted)?;
         let indentation = self.file.indentation(stmt)?;
         let separator = format!("{}{indentation}", self.file.newline());
-        let text = format!("{}{comment}", lines.join(&separator));
+        let text = lines.join(&separator);
         Some(Edit::replacement(TextRange::new(stmt.start(), end), text))
     }
 
@@ -170,33 +170,41 @@ impl<'a> Collapse<'_, '_, 'a> {
         })
     }
 
-    /// The comment that stays behind the import, and where what is replaced ends; `None` where a
-    /// comment says more than tools read. Those beside the other branch go with it.
-    fn comments(&self, stmt: &Stmt, wanted: &[Stmt]) -> Option<(String, TextSize)> {
-        let last = wanted.last()?;
+    /// The comment that stays behind an import: of the last one of a statement it does by itself.
+    fn comment_beside(&self, stmt: &Stmt, import: &Stmt) -> String {
+        if import.end() == stmt.end() {
+            return String::new();
+        }
+        let line = TextRange::new(import.end(), self.file.line_end(import.end()));
+        let behind = self.file.source.slice(line).trim();
+        match behind.starts_with('#') {
+            true => format!("  {behind}"),
+            false => String::new(),
+        }
+    }
+
+    /// Where what is replaced ends; `None` where a comment says more than tools read. Those beside
+    /// the other branch go with it.
+    fn end_of_replaced(&self, stmt: &Stmt, wanted: &[Stmt]) -> Option<TextSize> {
         let line_end = self.file.line_end(stmt.end());
-        let is_wanted_last = last.end() == stmt.end();
-        let end = if is_wanted_last { stmt.end() } else { line_end };
-        let mut kept = String::new();
         for token in self.file.tokens() {
             let is_inside = stmt.start() <= token.start() && token.end() <= line_end;
             if token.kind() != TokenKind::Comment || !is_inside {
                 continue;
             }
-            let text = self.file.source.slice(token.range());
-            let own_line = TextRange::new(last.end(), self.file.line_end(last.end()));
-            if own_line.contains_range(token.range()) {
-                if !is_wanted_last {
-                    kept = format!("  {text}");
-                }
-            } else if !is_pragma(text) {
+            let is_kept = wanted.iter().any(|import| {
+                let line = TextRange::new(import.end(), self.file.line_end(import.end()));
+                line.contains_range(token.range())
+            });
+            if !is_kept && !is_pragma(self.file.source.slice(token.range())) {
                 return None;
             }
         }
         // White space behind the statement stays where no comment goes.
-        let behind = TextRange::new(stmt.end(), end);
-        let has_comment = self.file.source.slice(behind).contains('#');
-        Some((kept, if has_comment { end } else { stmt.end() }))
+        let behind = TextRange::new(stmt.end(), line_end);
+        let is_last = wanted.last()?.end() == stmt.end();
+        let takes_comment = !is_last && self.file.source.slice(behind).contains('#');
+        Some(if takes_comment { line_end } else { stmt.end() })
     }
 }
 
