@@ -238,7 +238,10 @@ impl<'a> Migration<'_, 'a, '_> {
         if variable.row().is_some() && self.is_seen_from_outside(variable) {
             return leave("other files may take it from here".to_owned());
         }
-        let writer = match (self.comes(variable, row), self.module_for(variable)) {
+        let module = self
+            .module_for(variable)
+            .filter(|_| !self.is_too_early(variable, found));
+        let writer = match (self.comes(variable, row), module) {
             (Some(_), _) => Writer { module: None },
             (None, Some(module)) => Writer {
                 module: Some(module),
@@ -266,6 +269,27 @@ impl<'a> Migration<'_, 'a, '_> {
         let mut scopes = self.file.tree.scopes.iter();
         let is_free = scopes.all(|scope| scope.bindings("asyncbis").is_empty());
         is_free.then_some("asyncbis")
+    }
+
+    /// Whether a use stands before an import of asyncio that makes `asyncbis`, as it is called
+    /// afterwards, a name of an inner scope.
+    fn is_too_early(&self, variable: &Variable, found: &Use) -> bool {
+        let mut scope = self.file.tree.scope_of(found.name);
+        while scope != variable.scope {
+            let data = self.file.scope(scope);
+            let imports = data.bindings("asyncio").iter();
+            if imports
+                .map(|it| it.range.start())
+                .any(|at| at > found.name.start())
+            {
+                return true;
+            }
+            match data.parent {
+                Some(parent) => scope = parent,
+                None => return false,
+            }
+        }
+        false
     }
 
     /// Where a name comes from that keeps its name: the module and the name there.
