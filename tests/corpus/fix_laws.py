@@ -8,7 +8,8 @@ Every package is copied, the copy is fixed, and then
 - a second run changes nothing, not one byte;
 - no file has more findings at or above warning than before;
 - only files changed that had a finding or import something that is rewritten;
-- nothing else lies in the folders, and modes and line ends are what they were.
+- nothing else lies in the folders, and modes and line ends are what they were;
+- the rewrite by new names and the rewrite by an alias are the same program.
 
 `--mode` names the options to try; by default all of `MODES` are.
 The code of the corpus is compiled, never imported or run.
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from findings import ROOT, Failure
+from same_program import are_same
 
 MODES: dict[str, list[str]] = {
     "safe": [],
@@ -146,12 +148,33 @@ def compared(before: Files, after: Files, changed: list[Path]) -> list[str]:
     return broken
 
 
+def try_styles(linter: Linter, package: Path) -> list[str]:
+    """The files of which the two styles of the rewrite make different programs."""
+    with tempfile.TemporaryDirectory() as name:
+        copies = [Path(os.path.realpath(name)) / style for style in ("rename", "alias")]
+        for copy in copies:
+            shutil.copytree(package, copy)
+            # Syntax errors have no fixes: the imports only.
+            options = ["--select", "BIS000", "--rewrite-imports"]
+            if copy.name == "alias":
+                options.append("--alias")
+            linter.run("fix", copy, *options)
+        renamed, aliased = (snapshot(copy) for copy in copies)
+        return [
+            f"{path}: the two styles are different programs"
+            for path, file in renamed.items()
+            if path.suffix in {".py", ".pyi"}
+            and compiles(file.content)
+            and not are_same(file.content, aliased[path].content)
+        ]
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("packages", nargs="*", help="names of packages; by default all")
     parser.add_argument("--corpus", type=Path, default=ROOT / "corpus")
     parser.add_argument("--linter", type=Path, default=ROOT / "target/release/asyncbis-lint")
-    parser.add_argument("--mode", action="append", choices=list(MODES))
+    parser.add_argument("--mode", action="append", choices=[*MODES, "styles"])
     return parser.parse_args()
 
 
@@ -164,16 +187,26 @@ def main() -> int:
         raise Failure(f"no packages in {given.corpus}: run `make corpus`")
     linter = Linter(given.linter.resolve())
     failures = 0
-    for mode in given.mode or MODES:
+    for mode in given.mode or [*MODES, "styles"]:
         seconds, changed = 0.0, 0
         for package in packages:
+            if mode == "styles":
+                different = try_styles(linter, package)
+                failures += len(different)
+                for law in different:
+                    print(f"{mode}: {package.name}: {law}", flush=True)
+                continue
             result = try_package(linter, package, MODES[mode])
             seconds += result.seconds
             changed += result.changed
             failures += len(result.broken)
             for law in result.broken:
                 print(f"{mode}: {package.name}: {law}", flush=True)
-        print(f"{mode}: {changed} files of {len(packages)} packages changed in {seconds:.1f} s", flush=True)
+        if mode == "styles":
+            print(f"{mode}: {len(packages)} packages compared", flush=True)
+            continue
+        packages_changed = f"{changed} files of {len(packages)} packages changed"
+        print(f"{mode}: {packages_changed} in {seconds:.1f} s", flush=True)
     print("All laws hold." if not failures else f"{failures} times a law does not hold.")
     return 1 if failures else 0
 
