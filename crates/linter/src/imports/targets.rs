@@ -351,7 +351,15 @@ fn variable_of(
 
 /// A target that is put together: `f"{__name__}.asyncio.sleep"`.
 fn note_computed(context: &mut Context, target: &Expr) {
-    let is_computed = matches!(target, Expr::FString(_) | Expr::BinOp(_) | Expr::Call(_));
+    let is_computed = match target {
+        Expr::FString(_) | Expr::BinOp(_) => true,
+        // `"{}.asyncio.sleep".format(__name__)`
+        Expr::Call(call) => call
+            .func
+            .as_attribute_expr()
+            .is_some_and(|method| method.value.is_string_literal_expr()),
+        _ => false,
+    };
     let text = context.file.source.slice(target.range());
     if is_computed && context.options.style == Style::Rename && text.contains("asyncio.") {
         context.note(
