@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -136,6 +137,8 @@ def checked(package: Package, named: Sequence[Explanation], linter: Path) -> set
 
 
 if __name__ == "__main__":
+    # So that what was started is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     try:
         sys.exit(main())
     except (Failure, Unusable, ValueError) as failure:

@@ -40,7 +40,7 @@ RETRIED = 40
 
 
 @dataclass
-class Test:
+class Outcome:
     """What became of one test."""
 
     outcome: str
@@ -60,7 +60,7 @@ class Edits:
 class Run:
     """What was found out about one package in one way."""
 
-    tests: dict[str, Test] = field(default_factory=dict)
+    tests: dict[str, Outcome] = field(default_factory=dict)
     # Module: the error that importing it raises, or None.
     modules: dict[str, str | None] = field(default_factory=dict)
     uncompiled: list[str] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Run:
     def load(path: Path) -> Run:
         """Read what `save()` has written."""
         values = json.loads(path.read_text())
-        values["tests"] = {name: Test(**test) for name, test in values["tests"].items()}
+        values["tests"] = {name: Outcome(**test) for name, test in values["tests"].items()}
         values["edits"] = Edits(**values["edits"])
         return Run(**values)
 
@@ -185,7 +185,7 @@ def imported(package: Package, copy: Path, made: Environment) -> dict[str, str |
     return modules
 
 
-def tested(package: Package, copy: Path, way: str, made: Environment) -> dict[str, Test]:
+def tested(package: Package, copy: Path, way: str, made: Environment) -> dict[str, Outcome]:
     """Run the package's tests, and those that failed once more."""
     results = pytest_to_the_end(package, copy, way, made, list(package.tests))
     failed = [name for name, test in results.items() if test.outcome == "failed"]
@@ -198,19 +198,19 @@ def tested(package: Package, copy: Path, way: str, made: Environment) -> dict[st
 
 def pytest_to_the_end(
     package: Package, copy: Path, way: str, made: Environment, tests: Sequence[str]
-) -> dict[str, Test]:
+) -> dict[str, Outcome]:
     """Run pytest, and again for what is left when a test hung or ended the process."""
-    results: dict[str, Test] = {}
+    results: dict[str, Outcome] = {}
     while tests and sum(test.error == HUNG for test in results.values()) < HANGS:
         found, collected = pytest_run(package, copy, way, made, tests)
         results |= found
         tests = [name for name in collected if name not in results]
-    return results | {name: Test("failed", [], "it was not run") for name in tests}
+    return results | {name: Outcome("failed", [], "it was not run") for name in tests}
 
 
 def pytest_run(
     package: Package, copy: Path, way: str, made: Environment, tests: Sequence[str]
-) -> tuple[dict[str, Test], list[str]]:
+) -> tuple[dict[str, Outcome], list[str]]:
     """One run of pytest: the results, and what it has collected."""
     results = package.folder / f"{way}.results"
     results.unlink(missing_ok=True)
@@ -242,18 +242,18 @@ def pytest_run(
     return parsed(results.read_text())
 
 
-def parsed(lines: str) -> tuple[dict[str, Test], list[str]]:
+def parsed(lines: str) -> tuple[dict[str, Outcome], list[str]]:
     """The results of the observer, and what was collected; a test that did not end has failed."""
-    found: dict[str, Test] = {}
+    found: dict[str, Outcome] = {}
     collected: list[str] = []
     for line in lines.splitlines():
         values = json.loads(line)
         if "collected" in values:
             collected = values["collected"]
         elif "start" in values:
-            found[values["start"]] = Test("failed", [], HUNG)
+            found[values["start"]] = Outcome("failed", [], HUNG)
         else:
-            found[values["test"]] = Test(values["outcome"], values["loops"], values["error"])
+            found[values["test"]] = Outcome(values["outcome"], values["loops"], values["error"])
     return found, collected
 
 
@@ -295,4 +295,4 @@ def inside(
         return output.read()
 
 
-__all__ = ["FIX", "ROOT", "WAYS", "Edits", "Run", "Test", "run"]
+__all__ = ["FIX", "ROOT", "WAYS", "Edits", "Outcome", "Run", "run"]
