@@ -16,10 +16,10 @@ PYTEST := -m pytest --quiet -rfEs
 # What depends on the Python, and what one Python is enough for.
 # What takes long and what needs libraries and servers have commands of their own.
 EVERYWHERE := --ignore=tests/runtime/stress --ignore=tests/runtime/libs tests/runtime tests/plugin
-ONCE := tests/docs tests/bench tests/packaging tests/other_libraries
+ONCE := tests/docs tests/bench tests/packaging tests/migration tests/other_libraries
 
 .PHONY: help demo build venv test test-lint test-runtime test-once \
-	typing stress conformance pre-commit-test wheels fmt lint corpus corpus-fix precision bench bench-lint bench-runtime
+	typing stress conformance migration pre-commit-test wheels fmt lint corpus corpus-fix precision bench bench-lint bench-runtime
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -67,6 +67,9 @@ stress: ## Millions of tasks, trees of them cancelled at random, also with the k
 conformance: ## Run libraries on asyncbis, on all of PYTHONS
 	$(ENVIRONMENTS) each --requirements tests/conformance/requirements.txt -- \
 		"$(PYTEST) tests/conformance" "$(PYTEST) tests/runtime/libs" "$(PYTEST) tests/other_libraries"
+
+migration: $(LINTER) venv ## Migrate published packages, run their own tests before and after, write docs/migration.md
+	$(PYTHON) tests/migration/migrate.py --python "$(PYTHON)"
 
 pre-commit-test: ## Install the hooks of the last commit as pre-commit does, and run them on a small project
 	$(ENVIRONMENTS) prepare --requirements tests/pre_commit/requirements.txt
