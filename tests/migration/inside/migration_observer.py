@@ -65,9 +65,15 @@ def _give_loops_of_asyncbis() -> None:
     if LOOP == "patched":
         asyncbis.patch_asyncio(deprecated="warn")
         return
-    # unittest asks the class for the loop since Python 3.13.
+    # unittest asks the class for the loop since Python 3.13; before, the class makes the runner itself.
     unittest.IsolatedAsyncioTestCase.loop_factory = staticmethod(asyncbis.EventLoop)
+    if sys.version_info < (3, 13):
+        unittest.IsolatedAsyncioTestCase._setupAsyncioRunner = _setup_runner
     _add_anyio_backend()
+
+
+def _setup_runner(case: Any) -> None:
+    case._asyncioRunner = asyncio.Runner(debug=True, loop_factory=case.loop_factory)
 
 
 def _add_anyio_backend() -> None:
