@@ -57,7 +57,9 @@ pub fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<ExitCode> {
             vec![session.stdin(&stdin, work)?]
         }
     } else {
-        session.each(session.find()?, work)?
+        let found = session.find()?;
+        let found = if args.add_noqa { found.once() } else { found };
+        session.each(found, work)?
     };
     let outcomes = outcomes
         .into_iter()

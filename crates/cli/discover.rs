@@ -12,6 +12,7 @@ use std::sync::Mutex;
 
 use anyhow::bail;
 use ignore::{DirEntry, WalkBuilder, WalkState};
+use rustc_hash::FxHashSet;
 
 use crate::config::{Config, Configs};
 use crate::files;
@@ -31,6 +32,18 @@ pub struct Found {
     pub targets: Vec<Target>,
     /// The paths that could not be read, with the reasons.
     pub problems: Vec<String>,
+}
+
+impl Found {
+    /// Without the links to files that are among them, too: a file is written once.
+    pub fn once(mut self) -> Self {
+        let mut seen = FxHashSet::default();
+        self.targets.retain(|target| {
+            let real = fs::canonicalize(&target.path);
+            real.map_or(true, |real| seen.insert(real))
+        });
+        self
+    }
 }
 
 /// Finds the files to check.

@@ -90,7 +90,7 @@ pub fn run(global: &Global, args: &FixArgs) -> anyhow::Result<ExitCode> {
         return run.stdin(global, &session);
     }
     interrupt::defer().context("waiting for signals")?;
-    let found = session.find()?;
+    let found = session.find()?.once();
     if let Some(options) = &mut run.options.rewrite {
         let paths = found.targets.iter().filter_map(|it| it.path.to_str());
         options.modules = imports::Modules::of_paths(paths);
