@@ -238,6 +238,7 @@ impl Decide<'_, '_, '_> {
             Some(second) => Outcome::Alias {
                 second: Some(second),
             },
+            None if moves && self.can_rename(variable) => Outcome::Rename { keeps },
             None => Outcome::Stay,
         }
     }
@@ -318,7 +319,7 @@ impl Decide<'_, '_, '_> {
                 }
                 continue;
             }
-            if !is_mentioned(self.file, name) {
+            if !self.has_other_name(variable) && !is_mentioned(self.file, name) {
                 return Some(Second {
                     name: name.to_owned(),
                     is_new: true,
@@ -326,6 +327,17 @@ impl Decide<'_, '_, '_> {
             }
         }
         None
+    }
+
+    /// Whether another scope imports the package under another name: the second names of both would
+    /// be one, and shadow each other where the first ones don't.
+    fn has_other_name(&self, variable: &Variable) -> bool {
+        let is_package = |binding: &Binding| matches!(binding.kind, BindingKind::Import(module) if module == "asyncio" || module == NEW);
+        let scopes = self.file.tree.scopes.iter().enumerate();
+        scopes
+            .filter(|(index, _)| ScopeId(*index as u32) != variable.scope)
+            .flat_map(|(_, scope)| scope.names())
+            .any(|(name, bindings)| name != variable.name && bindings.iter().any(is_package))
     }
 
     /// `from asyncio import events`, `import asyncio.events as events`.
@@ -350,8 +362,14 @@ impl Decide<'_, '_, '_> {
         {
             return Outcome::Stay;
         }
-        let renames = self.options.style == Style::Rename && self.can_rename(variable);
-        Outcome::Submodule { renames }
+        // A function that imports asyncio for itself makes `asyncbis` its own, also above that.
+        let is_only_scope = self.variables.list.iter().all(|other| {
+            matches!(other.sites[0].source, Source::Name { .. }) || other.scope == variable.scope
+        });
+        let wished = self.options.style == Style::Rename && is_only_scope;
+        Outcome::Submodule {
+            renames: wished && self.can_rename(variable),
+        }
     }
 
     /// `from asyncio import sleep`.
