@@ -295,6 +295,9 @@ impl Decide<'_, '_, '_> {
 
     /// A second name for asyncio beside a variable that becomes asyncbis.
     fn second(&self, variable: &Variable) -> Option<Second> {
+        if self.has_other_name(variable) {
+            return None;
+        }
         for name in ["asyncio", SECOND] {
             if name == variable.name {
                 continue;
@@ -319,7 +322,7 @@ impl Decide<'_, '_, '_> {
                 }
                 continue;
             }
-            if !self.has_other_name(variable) && !is_mentioned(self.file, name) {
+            if !is_mentioned(self.file, name) {
                 return Some(Second {
                     name: name.to_owned(),
                     is_new: true,
