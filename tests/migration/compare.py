@@ -14,6 +14,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from runs import FIX, Run
 
@@ -110,7 +111,9 @@ def read_explanations(text: str) -> list[Explanation]:
     """The entries of `expected.toml`."""
     found = []
     for entry in tomllib.loads(text).get("difference", []):
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+        }
         explanation = Explanation(**values)
         if explanation.cause not in CAUSES:
             raise ValueError(f"{explanation.package}: no such cause: {explanation.cause!r}")

@@ -35,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", help="packages; default: all, and the page is written")
     parser.add_argument("--python", default=sys.executable, help="the interpreter of the environments")
     parser.add_argument("--linter", type=Path, default=ROOT / "target/release/asyncbis-lint")
-    parser.add_argument("--way", action="append", choices=list(runs.LOOPS), help="default: those of the table")
+    parser.add_argument("--way", action="append", choices=list(runs.LOOPS), help="default: the table's")
     parser.add_argument("--judge", action="store_true", help="only judge what was found before")
     parser.add_argument("--lock", action="store_true", help="only pin the requirements")
     return parser.parse_args()
@@ -125,8 +125,8 @@ def unfounded(judgement: Judgement, chosen: Sequence[Package], linter: Path) -> 
 def checked(package: Package, named: Sequence[Explanation], linter: Path) -> set[tuple[str, str]]:
     """Which rules find something in which files of the package as it is."""
     copy = package.folder / "before"
-    command = [linter, "check", "--isolated", "--select", "ALL", "--min-severity", "info", "--no-noqa"]
-    command += ["--output-format", "json", *sorted({one.at for one in named})]
+    command: list[str | Path] = [linter, "check", "--isolated", "--select", "ALL", "--no-noqa"]
+    command += ["--min-severity", "info", "--output-format", "json", *sorted({one.at for one in named})]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
     if done.returncode not in (0, 1):
         raise Failure(f"{package.name}: {done.stderr.strip()}")

@@ -19,6 +19,7 @@ import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -26,7 +27,8 @@ WORK = ROOT / "target" / "migration"
 
 sys.path.insert(0, str(ROOT / "tools"))
 
-from environments import Environment, Interpreter  # noqa: E402
+from environments import Environment as Environment  # noqa: E402
+from environments import Interpreter  # noqa: E402
 
 
 class Failure(Exception):
@@ -68,7 +70,9 @@ def read(path: Path = HERE / "packages.toml") -> list[Package]:
     """All packages, in the order of the file."""
     packages = []
     for entry in tomllib.loads(path.read_text(encoding="utf-8"))["package"]:
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+        }
         try:
             packages.append(Package(**values))
         except TypeError as error:
@@ -135,7 +139,7 @@ def lock(package: Package, python: Interpreter) -> None:
     made.create()
     # The package itself is installed for its metadata; the copy comes first on the path.
     made.pip("install", f"{package.name}=={package.version}", "pytest", *package.requires)
-    command = [made.python, "-m", "pip", "freeze", "--disable-pip-version-check"]
+    command: list[str | Path] = [made.python, "-m", "pip", "freeze", "--disable-pip-version-check"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     path = ROOT / package.requirements
     path.write_text(f"# Written by `migrate.py --lock {package.name}`.\n{done.stdout}")

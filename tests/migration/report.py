@@ -53,7 +53,8 @@ def imports(before: Run, after: Run) -> str:
 
 def differences(judgement: Judgement) -> str:
     """Every explained difference, by package; one line for each explanation."""
-    lines, package = [], ""
+    lines: list[str] = []
+    package = ""
     for explanation, members in sorted(judgement.explained, key=lambda group: group[0].package):
         if explanation.package != package:
             package = explanation.package
@@ -77,7 +78,13 @@ def loops(runs: Mapping[str, Mapping[str, Run]]) -> str:
     return f"{ours} runs of tests on asyncbis's event loop, {others} on another one"
 
 
-def page(text: str, python: str, packages: Sequence[Package], runs: Mapping[str, Mapping[str, Run]], judgement: Judgement) -> str:
+def page(
+    text: str,
+    python: str,
+    packages: Sequence[Package],
+    runs: Mapping[str, Mapping[str, Run]],
+    judgement: Judgement,
+) -> str:
     """The page with its generated part renewed."""
     head, rest = text.split(BEGIN)
     _, tail = rest.split(END)

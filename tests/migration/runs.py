@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from packages import HERE, ROOT, Environment, Failure, Package, unpack
+from packages import HERE, Environment, Failure, Package, unpack
 
 WAYS = ("before", "unchanged", "safe", "unsafe")
 LOOPS = {"before": "asyncio", "patched": "patched"} | dict.fromkeys(WAYS[1:], "asyncbis")
@@ -102,7 +102,7 @@ def rewrite(
     package: Package, copy: Path, options: Sequence[str], linter: Path
 ) -> tuple[Edits, list[str]]:
     """Let the linter fix the package and its tests; the diff is kept beside the copy."""
-    command = [linter, "fix", *options, *existing(package, copy)]
+    command: list[str | Path] = [linter, "fix", *options, *existing(package, copy)]
     texts = {path: path.read_bytes() for path in sources(package, copy)}
     complaints = []
     first = subprocess.run(command, cwd=copy, capture_output=True, text=True)
@@ -129,7 +129,7 @@ def compare_texts(
             continue
         name = str(path.relative_to(top))
         lines = [text.decode("utf-8", "replace").splitlines(keepends=True) for text in (old, after[path])]
-        diff = list(difflib.unified_diff(*lines, name, name))
+        diff = list(difflib.unified_diff(lines[0], lines[1], name, name))
         added = sum(line.startswith("+") for line in diff) - 1
         removed = sum(line.startswith("-") for line in diff) - 1
         edits.files += 1
@@ -169,7 +169,7 @@ def compiled(package: Package, copy: Path, made: Environment) -> list[str]:
         "    except SyntaxError as error: print(f'{path}:{error.lineno}: {error.msg}')\n"
     )
     files = [str(path.relative_to(copy)) for path in sources(package, copy) if path.suffix == ".py"]
-    command = [made.python, "-W", "ignore", "-c", code, *files]
+    command: list[str | Path] = [made.python, "-W", "ignore", "-c", code, *files]
     return inside(command, copy, {}, 120).splitlines()
 
 
@@ -177,7 +177,7 @@ def imported(package: Package, copy: Path, made: Environment) -> dict[str, str |
     """What importing each module of the package raises."""
     names = [Path(name).name.removesuffix(".py") for name in package.source]
     script = HERE / "inside" / "migration_imports.py"
-    command = [made.python, "-W", "ignore", script, copy / package.root, *names]
+    command: list[str | Path] = [made.python, "-W", "ignore", script, copy / package.root, *names]
     printed = inside(command, copy, {}, 120)
     modules: dict[str, str | None] = json.loads(printed.splitlines()[-1]) if printed.strip() else {}
     if not modules:
@@ -294,5 +294,3 @@ def inside(
         output.seek(0)
         return output.read()
 
-
-__all__ = ["FIX", "ROOT", "WAYS", "Edits", "Outcome", "Run", "run"]
