@@ -40,7 +40,7 @@ class Thing:
         log.append(f"set {self._name}.{name}")
 
     def __call__(self, *arguments: object) -> Thing:
-        name = self._name
+        name: str = self.__dict__["_name"]
         # The running loop, by both names.
         if name in ("get_event_loop", "get_running_loop"):
             name = "loop"
@@ -77,9 +77,9 @@ def modules() -> dict[str, Module]:
         below = {each: things.get(each, Thing(f"{name}.{each}")) for each in inside}
         found[f"asyncio.{name}"] = members[name] = module(f"asyncio.{name}", below)
     found["asyncio"] = module("asyncio", members)
-    pipe = {"PIPE": Thing("subprocess.PIPE")}
+    pipe: dict[str, object] = {"PIPE": Thing("subprocess.PIPE")}
     subprocess = module("asyncbis.subprocess", pipe)
-    own = {name: things[name] for name in NAMES}
+    own: dict[str, object] = {name: things[name] for name in NAMES}
     found["asyncbis"] = module("asyncbis", {**own, "subprocess": subprocess})
     found["asyncbis.subprocess"] = subprocess
     found["backport"] = module("backport", {name: Thing(f"backport.{name}") for name in NAMES})

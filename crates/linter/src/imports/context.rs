@@ -60,8 +60,12 @@ impl<'f, 'a> Context<'f, 'a> {
             &collapsed,
         ));
         self.edits = edits;
-        self.notes
-            .extend(notes::notes(self.file, &self.variables, &plan));
+        self.notes.extend(notes::notes(
+            self.file,
+            &self.variables,
+            &plan,
+            &self.options.modules,
+        ));
         self.plan = Some(plan);
     }
 

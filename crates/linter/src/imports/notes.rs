@@ -11,14 +11,14 @@ use super::plan::{
     Fate, NEW, Outcome, Plan, Reason, counterpart_of, fate, has_movable_use, is_printed_otherwise,
 };
 use super::uses::{Site, Source, Use, Variable, Variables};
-use super::{Facts, Note, NoteKind};
+use super::{Facts, Modules, Note, NoteKind};
 use crate::model::File;
 use crate::model::names::last_name;
 use crate::model::tree::{Part, StmtId};
 
 /// The notes about asyncio's names.
 #[must_use]
-pub fn notes(file: &File, variables: &Variables, plan: &Plan) -> Vec<Note> {
+pub fn notes(file: &File, variables: &Variables, plan: &Plan, modules: &Modules) -> Vec<Note> {
     let mut notes = Vec::new();
     for (variable, outcome) in variables.list.iter().zip(&plan.outcomes) {
         match variable.sites[0].source {
@@ -41,6 +41,7 @@ pub fn notes(file: &File, variables: &Variables, plan: &Plan) -> Vec<Note> {
     }
     for id in file.tree.stmt_ids() {
         notes.extend(note_on_star(file, id));
+        notes.extend(note_on_shim(file, id, modules));
         notes.extend(note_on_optional(file, id));
     }
     notes.extend(patched_modules(file).into_iter().map(|range| Note {
@@ -197,6 +198,23 @@ fn note_on_star(file: &File, id: StmtId) -> Option<Note> {
         kind: NoteKind::StarImport,
         message: format!("`from {module} import *` stays: who uses its names can't be seen"),
         help: Some("Import the names that are used from asyncbis".to_owned()),
+    })
+}
+
+/// `from .compat import asyncio`, where `compat` is a module of the project and has no submodule of
+/// this name: what it imports as asyncio may be called asyncbis there.
+fn note_on_shim(file: &File, id: StmtId, modules: &Modules) -> Option<Note> {
+    let Stmt::ImportFrom(node) = file.tree.stmt(id).node else {
+        return None;
+    };
+    let alias = node.names.iter().find(|it| it.name.as_str() == "asyncio")?;
+    let module = node.module.as_ref()?.as_str();
+    let is_shim = modules.contains(module) && !modules.contains(&format!("{module}.asyncio"));
+    is_shim.then(|| Note {
+        range: alias.range,
+        kind: NoteKind::Decision,
+        message: format!("`asyncio` comes from `{module}`, where it may be called `asyncbis` now"),
+        help: Some("Import asyncbis here, or write `import asyncbis as asyncio` there".to_owned()),
     })
 }
 
