@@ -94,6 +94,8 @@ pub fn run(global: &Global, args: &FixArgs) -> anyhow::Result<ExitCode> {
     if let Some(options) = &mut run.options.rewrite {
         let paths = found.targets.iter().filter_map(|it| it.path.to_str());
         options.modules = imports::Modules::of_paths(paths);
+        options.other_loops =
+            session.any(&found, |bytes| imports::names_other_loops(bytes, options))?;
     }
     let outcomes = session.each(found, |given| {
         if interrupt::came() {

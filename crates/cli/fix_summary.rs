@@ -128,7 +128,7 @@ fn why(found: &Diagnostic, options: &FixOptions) -> Why {
     };
     match fix.applicability {
         Applicability::DisplayOnly => match fix.on_asyncbis {
-            // Its file imports neither asyncio nor asyncbis, but AnyIO or Trio.
+            // Its file imports neither asyncio nor asyncbis, and somebody imports AnyIO or Trio.
             Some(_) if options.rewrite.is_some() => Why::OtherLoops,
             Some(Applicability::Unsafe) if !options.unsafe_fixes => Why::NeedsAsyncbisAndUnsafe,
             Some(_) => Why::NeedsAsyncbis,
@@ -156,7 +156,9 @@ impl Why {
             }
             Why::OtherLoops => {
                 let need = if one { "needs" } else { "need" };
-                format!("{count} {need} asyncbis in a file that runs on other loops, too")
+                format!(
+                    "{count} {need} asyncbis in code that may run on other loops, too (--target asyncbis)"
+                )
             }
             Why::Suggestion => format!("{count} {has} a suggestion"),
             Why::LeftOut => format!("{count} {has} a fix that would do harm here"),

@@ -121,6 +121,17 @@ impl<'a> Session<'a> {
         Ok(outcomes)
     }
 
+    /// Whether something is so of the bytes of any file that can be read.
+    pub fn any(&self, found: &Found, is_so: impl Fn(&[u8]) -> bool + Sync) -> anyhow::Result<bool> {
+        let is_so_of = |buffer: &mut Vec<u8>, target: &Target| {
+            read::file(&target.path, buffer).is_ok_and(&is_so)
+        };
+        on_threads(self.threads(), || {
+            let targets = found.targets.par_iter();
+            targets.map_init(Vec::new, is_so_of).any(|is_so| is_so)
+        })
+    }
+
     fn threads(&self) -> usize {
         self.args.threads.map_or_else(processors, usize::from)
     }

@@ -40,7 +40,7 @@ impl<'a> File<'a> {
         }
         let targets = self.settings.target_asyncbis
             || self.imports_asyncbis()
-            || self.settings.rewrites_imports && !self.is_neutral();
+            || self.settings.rewrites_imports && self.runs_on_asyncio();
         let on_asyncbis = (needs_asyncbis && !targets).then_some(applicability);
         let applicability = match on_asyncbis {
             Some(_) => Applicability::DisplayOnly,
@@ -59,6 +59,11 @@ impl<'a> File<'a> {
             ),
             edits,
         })
+    }
+
+    /// Whether the file's code runs on asyncio, as far as its imports and those of the project say.
+    fn runs_on_asyncio(&self) -> bool {
+        self.imports("asyncio") || !self.is_neutral() && !self.settings.other_loops
     }
 
     /// Whether the file's code runs on several event loops: it imports AnyIO or Trio, and neither

@@ -56,6 +56,8 @@ pub struct Settings {
     pub target_asyncbis: bool,
     /// The imports of asyncio become imports of asyncbis: files that run on asyncio target asyncbis.
     pub rewrites_imports: bool,
+    /// The project runs on other event loops, too: a file that imports none doesn't say on which.
+    pub other_loops: bool,
     /// For how many seconds fixes shield a cleanup at most; without end where it is not said.
     pub cleanup_timeout: Option<f64>,
     /// Whether files are skipped that can't contain a finding, unless they have syntax errors.
@@ -96,6 +98,7 @@ impl Default for Settings {
             target_version: (3, 11),
             target_asyncbis: false,
             rewrites_imports: false,
+            other_loops: false,
             cleanup_timeout: None,
             prefilter: true,
             respect_suppressions: true,

@@ -114,6 +114,7 @@ pub fn wanted(text: &[u8], settings: &Settings, options: &FixOptions) -> bool {
 pub fn fix(source: SourceFile, settings: &Settings, options: &FixOptions) -> Rounds {
     let settings = &Settings {
         rewrites_imports: options.rewrite.is_some(),
+        other_loops: options.rewrite.as_ref().is_some_and(|it| it.other_loops),
         ..settings.clone()
     };
     let all = run(source.clone(), settings, options, RuleSet::EMPTY);

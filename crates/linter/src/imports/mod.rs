@@ -54,6 +54,9 @@ pub struct Options {
     pub migrations: Migrations,
     /// The modules that are rewritten together with this one.
     pub modules: Modules,
+    /// A module of the project imports AnyIO or Trio: one that imports no event loop may run on
+    /// any of them.
+    pub other_loops: bool,
 }
 
 impl Default for Options {
@@ -64,6 +67,7 @@ impl Default for Options {
             docs: false,
             migrations: Migrations::default(),
             modules: Modules::default(),
+            other_loops: false,
         }
     }
 }
@@ -189,6 +193,17 @@ pub(crate) fn statements_to_rewrite(file: &File) -> Vec<TextRange> {
     found.sort_by_key(|range| range.start());
     found.dedup();
     found
+}
+
+/// Whether a text imports AnyIO or Trio, judged by its words: AnyIO where it isn't migrated.
+#[must_use]
+pub fn names_other_loops(text: &[u8], options: &Options) -> bool {
+    let imports = |library: &str| {
+        ["import ", "from "]
+            .iter()
+            .any(|word| memchr::memmem::find(text, format!("{word}{library}").as_bytes()).is_some())
+    };
+    imports("trio") || !options.migrations.includes(Library::Anyio) && imports("anyio")
 }
 
 /// Rewrites a file that has no syntax errors.
