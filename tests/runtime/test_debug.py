@@ -11,7 +11,7 @@ import pytest
 
 import asyncbis
 from asyncbis import CancelledError, CancelScope, TaskGroup, sleep
-from harness import Out, forever, in_child, is_ours, outcome, prints, probe, raised, settle
+from harness import Out, forever, in_child, is_ours, now, outcome, prints, probe, raised, settle
 
 
 def test_slow_callbacks_are_logged() -> None:
@@ -196,6 +196,25 @@ def test_loops_of_other_makers(factory: Any) -> None:
         "0 raised C / 1 raised C / called True / TimeoutError / unpatched timeout ok / child ok"
         " / b'line\\n' / bg cancelled / ret R"
     )
+
+
+def test_deadlines_come_before_sleeps_on_loops_of_other_makers(factory: Any) -> None:
+    """Clauses 1.12, 14.2: there, too, a deadline comes before a sleep that ends at the same time."""
+
+    async def main(out: Out) -> None:
+        start = now()
+
+        async def wait(deadline: float) -> bool:
+            with CancelScope(deadline=deadline) as scope:
+                await asyncbis.sleep_until(start + 0.02)
+            return scope.cancelled_caught
+
+        async with TaskGroup() as group:
+            # The second deadline is armed only when the first has passed, that is, after the sleeps.
+            waits = [group.create_task(wait(start + delay)) for delay in (0.01, 0.02)]
+        out(*[task.result() for task in waits])
+
+    assert outcome(main, loop_factory=factory) == "True True"
 
 
 async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -125,6 +125,8 @@ pub struct OriginToken(pub Origin);
 /// Gives a sleeper its result when a foreign loop's timer fires.
 #[pyclass(frozen, module = "asyncbis._core")]
 pub struct Resolve {
+    /// The time that was asked for; the timers of some loops come a little early.
+    pub when: f64,
     pub future: Py<Future>,
     pub result: Py<PyAny>,
 }
@@ -133,9 +135,9 @@ pub struct Resolve {
 impl Resolve {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         let future = self.future.bind(py);
-        // A deadline that is due at the same time comes first, as on our own loop (clause 1.12).
+        // What has its deadline until then is cancelled first, as on our own loop (clause 1.12).
         if let Some(state) = future.get().state.get() {
-            State::expire_deadlines(state.bind(py))?;
+            State::expire_until(state.bind(py), self.when)?;
         }
         Future::resolve(future, self.result.clone_ref(py))
     }

@@ -181,6 +181,7 @@ impl State {
             let resolve = Bound::new(
                 py,
                 Resolve {
+                    when,
                     future: future.clone().unbind(),
                     result,
                 },
