@@ -85,6 +85,18 @@ def our_tool(linter: Path) -> Tool:
     )
 
 
+def our_fixer(linter: Path) -> Tool:
+    """A whole migration, printed and not written."""
+    options = ["fix", "--isolated", "--no-respect-gitignore", "--rewrite-imports", "--unsafe-fixes"]
+    return Tool("asyncbis-lint", [str(linter), *options, "--diff", "--exit-zero"])
+
+
+def fixer_of(ruff: Tool) -> Tool:
+    """What projects use ruff's fixes for: sorted imports and newer Python, printed and not written."""
+    options = ["check", "--isolated", "--no-respect-gitignore", "--no-cache", "--select", "I,UP"]
+    return Tool("ruff", [ruff.command[0], *options, "--unsafe-fixes", "--diff", "--exit-zero"])
+
+
 def ruff() -> Tool:
     """The pinned ruff, installed into a virtual environment of the repository."""
     executable = VENV / "bin/ruff"
@@ -136,7 +148,9 @@ def medians(runs: list[Run]) -> Run:
     )
 
 
-def table(ours: Run, theirs: Run, our_start: Run, their_start: Run) -> list[str]:
+def table(
+    ours: Run, theirs: Run, our_start: Run, their_start: Run, our_fix: Run, their_fix: Run
+) -> list[str]:
     """The results as a Markdown table with the targets."""
 
     def verdict(reached: bool) -> str:
@@ -155,6 +169,8 @@ def table(ours: Run, theirs: Run, our_start: Run, their_start: Run) -> list[str]
         f"| {memory:.2f} | ≤ {MAX_MEMORY:.0f}: {verdict(memory <= MAX_MEMORY)} |",
         f"| one small file, wall | {start_ms:.1f} ms | {their_start.wall * 1000:.1f} ms "
         f"| {start:.2f} | < {MAX_START_MS:.0f} ms: {verdict(start_ms < MAX_START_MS)} |",
+        f"| corpus, fixes as a diff, wall | {our_fix.wall:.3f} s | {their_fix.wall:.3f} s "
+        f"| {our_fix.wall / their_fix.wall:.2f} | |",
     ]
 
 
@@ -168,8 +184,10 @@ def measure(options: argparse.Namespace) -> str:
 
     shown = os.path.relpath(corpus, ROOT)
     path = shown if not shown.startswith("..") else str(corpus)
+    fixers = [our_fixer(options.linter.resolve()), fixer_of(tools[1])]
     ours, theirs = map(medians, alternate(tools, path, options.repeat))
     our_start, their_start = map(medians, alternate(tools, SMALL_FILE, options.start_repeat))
+    our_fix, their_fix = map(medians, alternate(fixers, path, options.repeat))
 
     cores = len(os.sched_getaffinity(0))
     load = os.getloadavg()[0]
@@ -179,10 +197,10 @@ def measure(options: argparse.Namespace) -> str:
         f"{files:,} files, {size / 1e6:.1f} MB; medians of {options.repeat} alternating runs "
         f"(one small file: {options.start_repeat}) after one that is not counted.",
         "",
-        *table(ours, theirs, our_start, their_start),
+        *table(ours, theirs, our_start, their_start, our_fix, their_fix),
         "",
         "```console",
-        *[f"$ {tool.shown('corpus/')}" for tool in tools],
+        *[f"$ {tool.shown('corpus/')}" for tool in [*tools, *fixers]],
         "```",
     ]
     return "\n".join(lines)
