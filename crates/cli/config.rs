@@ -220,7 +220,7 @@ fn rules(found: &FileConfig, overrides: &Overrides) -> (RuleSet, RuleSet) {
     if overrides.select.is_none() {
         match &found.select {
             Some(selectors) => select.extend_from_slice(selectors),
-            None => rules = RuleSet::all(),
+            None => rules = RuleSet::on_by_default(),
         }
         select.extend_from_slice(&found.extend_select);
         rules = select::apply(rules, &select, &found.ignore);

@@ -92,6 +92,14 @@ impl RuleSet {
         Rule::all().collect()
     }
 
+    /// The rules that are on where nobody selects any: all but BIS801, which would find every import
+    /// of asyncio.
+    #[must_use]
+    pub fn on_by_default() -> Self {
+        let imports = RuleSet::from_selector("BIS801").expect("it has its row");
+        Self::all().difference(imports)
+    }
+
     /// The rules that a selector names: a code (`BIS101`), a family (`BIS1`), a name, or `ALL`.
     #[must_use]
     pub fn from_selector(selector: &str) -> Option<Self> {
@@ -146,5 +154,7 @@ mod tests {
     fn the_rules_with_a_name_in_the_code_have_their_rows() {
         assert_eq!(Rule::SYNTAX_ERROR.code(), "BIS000");
         assert_eq!(Rule::UNUSED_SUPPRESSION.code(), "BIS001");
+        let left_out = RuleSet::all().difference(RuleSet::on_by_default());
+        assert!(left_out.iter().map(Rule::code).eq(["BIS801"]));
     }
 }
