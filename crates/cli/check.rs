@@ -11,7 +11,6 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use linter::{Checked, Diagnostic, RulePanic, Settings, Severity};
-use rustc_hash::FxHashSet;
 
 use crate::add_noqa;
 use crate::args::{CheckArgs, Common, Global};
@@ -19,7 +18,7 @@ use crate::baseline::{self, Baseline, Entries, Entry};
 use crate::input::Input;
 use crate::render::{self, FileView, Summary};
 use crate::session::{Given, Session};
-use crate::{EXIT_ERROR, complain, output, panics, warn};
+use crate::{EXIT_ERROR, Problems, output, panics, warn};
 
 /// What came of a file.
 #[derive(Default)]
@@ -79,25 +78,19 @@ fn finish(
     let mut summary = Summary::default();
     let mut parts = Vec::new();
     let mut entries = Vec::new();
-    // A broken configuration is told once, not for each file.
-    let mut told = FxHashSet::default();
+    let mut problems = Problems::default();
     let mut failed = false;
     for outcome in outcomes {
         summary.add(&outcome.summary);
         failed |= outcome.failed;
         entries.extend(outcome.entries);
         outcome.warnings.iter().for_each(|warning| warn(warning));
-        for problem in outcome.problems {
-            if !told.contains(&problem) {
-                complain(&problem);
-                told.insert(problem);
-            }
-        }
+        problems.tell(outcome.problems);
         if !outcome.rendered.is_empty() {
             parts.push(outcome.rendered);
         }
     }
-    let broken = !told.is_empty();
+    let broken = problems.any();
     summary.baseline.gone += session.baselines.without_file();
     let text = if let Some(file) = &args.write_baseline {
         if broken {

@@ -15,7 +15,6 @@ use anyhow::{Context, bail};
 use linter::imports::{Library, Migrations};
 use linter::rounds::{self, Broken, FixOptions, Outcome as Rounded, Rounds};
 use linter::{Checked, Settings, imports};
-use rustc_hash::FxHashSet;
 
 use crate::args::{FixArgs, Global};
 use crate::check::{self, exit_code, report};
@@ -24,7 +23,7 @@ use crate::input::Input;
 use crate::migration_report::{self, FileReport};
 use crate::render::{self, document};
 use crate::session::{Given, Session};
-use crate::{complain, diff, files, interrupt, output, panics};
+use crate::{Problems, diff, files, interrupt, output, panics};
 
 /// What came of a file.
 #[derive(Default)]
@@ -309,8 +308,7 @@ impl Run<'_> {
         let common = &self.args.common;
         let mut summary = FixSummary::default();
         let mut parts = Vec::new();
-        // A broken configuration is told once, not for each file.
-        let mut told = FxHashSet::default();
+        let mut problems = Problems::default();
         let mut failed = false;
         let mut reports = Vec::new();
         for outcome in outcomes {
@@ -318,17 +316,12 @@ impl Run<'_> {
             reports.extend(outcome.report);
             summary.add(&outcome.summary);
             failed |= outcome.failed || self.args.diff && outcome.changed;
-            for problem in outcome.problems {
-                if !told.contains(&problem) {
-                    complain(&problem);
-                    told.insert(problem);
-                }
-            }
+            problems.tell(outcome.problems);
             if !outcome.rendered.is_empty() {
                 parts.push(outcome.rendered);
             }
         }
-        let broken = !told.is_empty();
+        let broken = problems.any();
         let mut text = if self.args.diff {
             parts.concat()
         } else {

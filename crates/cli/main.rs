@@ -32,6 +32,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use rustc_hash::FxHashSet;
 
 use crate::args::{Args, Command};
 
@@ -82,6 +83,26 @@ fn completions(shell: clap_complete::Shell) -> String {
 fn complain(message: &str) {
     // Nobody is left to be told where standard error can't be written.
     let _ = writeln!(io::stderr(), "error: {message}");
+}
+
+/// What went wrong with files: of a broken configuration each of its files says the same, the user
+/// is told once.
+#[derive(Default)]
+struct Problems(FxHashSet<String>);
+
+impl Problems {
+    fn tell(&mut self, problems: Vec<String>) {
+        for problem in problems {
+            if !self.0.contains(&problem) {
+                complain(&problem);
+                self.0.insert(problem);
+            }
+        }
+    }
+
+    fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
 }
 
 /// As [`complain`], for what does not stop the run or change its exit code.

@@ -3,10 +3,9 @@
 //!
 //! `ORACLE_SEED=8 cargo test -p asyncbis-linter --test import_oracle` draws other programs than usual.
 
+mod python;
+
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use linter::imports::{Options, Style, rewrite};
 use linter::model::{File, Parsed};
@@ -316,22 +315,9 @@ fn rewritten(text: &str, style: Style) -> Option<String> {
 }
 
 fn run_python(programs: &[String]) -> Vec<Vec<String>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import_oracle.py");
-    let mut python = Command::new("python3")
-        .args(["-W", "ignore"])
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the test needs `python3`");
-    let mut input = python.stdin.take().expect("piped");
     let text = serde_json::to_string(programs).expect("strings");
-    let writer = std::thread::spawn(move || input.write_all(text.as_bytes()));
-    let output = python.wait_with_output().expect("python3 ends");
-    let written = writer.join().expect("no panic");
-    written.expect("python3 reads its input");
-    assert!(output.status.success(), "import_oracle.py failed");
-    serde_json::from_slice(&output.stdout).expect("logs")
+    let logs = python::run("import_oracle.py", text);
+    serde_json::from_str(&logs).expect("logs")
 }
 
 /// Whether a program says the same after the rewrite, where it worked before.

@@ -7,11 +7,10 @@
 //! A program that spins and isn't found is a missed hang, one that is found and never spins a
 //! false alarm: both fail the test.
 
+mod python;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use linter::model::cleanup::CleanupKind;
@@ -305,24 +304,13 @@ fn outcomes() -> &'static [(String, Outcome)] {
 }
 
 fn run_python(programs: &[String]) -> Vec<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle.py");
-    let mut python = Command::new("python3")
-        .args(["-W", "ignore"])
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the test needs `python3`");
-    let mut input = python.stdin.take().expect("piped");
-    let text = programs.join("---\n");
-    let writer = std::thread::spawn(move || input.write_all(text.as_bytes()));
-    let output = python.wait_with_output().expect("python3 ends");
-    writer
-        .join()
-        .expect("no panic")
-        .expect("python3 reads its input");
-    assert!(output.status.success(), "oracle.py failed");
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let text = python::run(
+        "oracle.py",
+        programs.join(
+            "---
+",
+        ),
+    );
     text.lines().map(str::to_owned).collect()
 }
 
