@@ -6,9 +6,7 @@
 //!
 //! Not here: what AnyIO does (`python/asyncbis/_anyio.py` finds it); requests that last (`task.rs`, the kernel).
 
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use crate::future::Future;
 use crate::names;
@@ -88,13 +86,14 @@ pub fn cancel(task: &Bound<'_, Task>, message: Bound<'_, PyAny>) -> PyResult<boo
     this.once
         .with(py, |once| once.get_or_insert_default().add(requests));
     if reached {
-        deliver(task, waiter, message)?;
+        deliver(task, state, waiter, message)?;
     }
     Ok(true)
 }
 
 fn deliver(
     task: &Bound<'_, Task>,
+    state: &Bound<'_, State>,
     waiter: Option<Bound<'_, PyAny>>,
     message: Bound<'_, PyAny>,
 ) -> PyResult<()> {
@@ -113,14 +112,6 @@ fn deliver(
     if let Ok(future) = waiter.cast_exact::<Future>() {
         return Future::cancel_with(future, Some(message)).map(drop);
     }
-    let keywords = PyDict::new(py);
-    keywords.set_item(intern!(py, "msg"), message)?;
-    match waiter.call_method(intern!(py, "cancel"), (), Some(&keywords)) {
-        Err(error) if !names::is_exit(error.value(py)) => {
-            let (state, _) = this.known()?;
-            let text = "cancel() of an awaited future failed";
-            State::report(state.bind(py), text, Some(&error), Some(task))
-        }
-        other => other.map(drop),
-    }
+    // A task takes it as one that is delivered once, as this one does.
+    Task::cancel_waiter(task, state, &waiter, Some(message))
 }

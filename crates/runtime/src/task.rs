@@ -171,6 +171,17 @@ impl Task {
         if let Ok(task) = waiter.cast_exact::<Task>() {
             return Self::cancel_with(task, message).map(drop);
         }
+        Self::cancel_waiter(slf, state, &waiter, message)
+    }
+
+    /// Calls `cancel()` of something that the task waits for and that is no future of ours.
+    pub fn cancel_waiter(
+        slf: &Bound<'_, Self>,
+        state: &Bound<'_, State>,
+        waiter: &Bound<'_, PyAny>,
+        message: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let py = slf.py();
         let attempt = || -> PyResult<()> {
             if !waiter.call_method0(intern!(py, "done"))?.is_truthy()? {
                 let keywords = PyDict::new(py);
